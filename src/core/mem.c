@@ -1,0 +1,105 @@
+#include "core/mem.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Atomic because libuv's worker threads allocate through the same hooks. */
+static atomic_size_t live;
+static atomic_long asked;
+static atomic_long fail_at = -1;
+
+static bool refuse(void)
+{
+	long n = atomic_fetch_add(&asked, 1);
+	long at = atomic_load(&fail_at);
+
+	return at >= 0 && n == at;
+}
+
+static void *count(void *p)
+{
+	if (p)
+		atomic_fetch_add(&live, 1);
+	return p;
+}
+
+void *mem_alloc(size_t size)
+{
+	return refuse() ? NULL : count(malloc(size));
+}
+
+void *mem_calloc(size_t n, size_t size)
+{
+	return refuse() ? NULL : count(calloc(n, size));
+}
+
+void *mem_realloc(void *p, size_t size)
+{
+	if (!p)
+		return mem_alloc(size);
+	return refuse() ? NULL : realloc(p, size);
+}
+
+void mem_free(void *p)
+{
+	if (!p)
+		return;
+	atomic_fetch_sub(&live, 1);
+	free(p);
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+	size_t len = strnlen(s, n);
+	char *p = mem_alloc(len + 1);
+
+	if (!p)
+		return NULL;
+	memcpy(p, s, len);
+	p[len] = '\0';
+	return p;
+}
+
+char *mem_strdup(const char *s)
+{
+	return mem_strndup(s, strlen(s));
+}
+
+void *mem_uv_alloc(size_t size)
+{
+	return count(malloc(size));
+}
+
+void *mem_uv_calloc(size_t n, size_t size)
+{
+	return count(calloc(n, size));
+}
+
+void *mem_uv_realloc(void *p, size_t size)
+{
+	return p ? realloc(p, size) : mem_uv_alloc(size);
+}
+
+size_t mem_live(void)
+{
+	return atomic_load(&live);
+}
+
+long mem_count(void)
+{
+	return atomic_load(&asked);
+}
+
+void mem_fail_at(long nth)
+{
+	atomic_store(&asked, 0);
+	atomic_store(&fail_at, nth);
+}
+
+void bug_at(const char *file, int line, const char *what)
+{
+	(void)fprintf(stderr, "bug: %s:%d: %s\n", file, line, what);
+	abort();
+}

@@ -1,0 +1,35 @@
+#ifndef CSI_CSI_H
+#define CSI_CSI_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/map.h"
+
+struct rds;
+struct nvme;
+struct attachments;
+
+/* What the handlers of one driver process share. Made and owned by main; texts live as
+ * long. */
+struct csi {
+	uv_loop_t *loop;
+	const char
+		*driver_name; /* rds.csi.srvlab.io unless --driver-name says otherwise */
+	const char *vendor_version;
+	bool is_controller, is_node;
+	const char *node_id; /* "" when none */
+	const char *cluster_id;
+	/* Controller. */
+	struct rds *rds; /* NULL on a node plugin */
+	struct attachments *attachments;
+	const char *volume_base; /* default directory of flat files */
+	const char *rds_address; /* management address, as written to volume_context */
+	uint16_t nvme_port;	 /* default of StorageClass nvmePort */
+	/* Node. */
+	struct nvme *nvme;	/* NULL on a controller */
+	const char *nqn_prefix; /* CSI_MANAGED_NQN_PREFIX */
+	int64_t max_volumes;	/* 0 = no limit told */
+	struct map inflight;	/* of struct inflight by volume id */
+};
+#endif
