@@ -1,0 +1,47 @@
+# The targets that run things. Each first sees to its packages (tools/deps), then builds in a
+# second make, because pkg-config answers only once they are there.
+.PHONY: test demo conformance bench asan e2e
+
+SUB := +@$(MAKE) --no-print-directory CC="$(CC)"
+SUMMARY := build/test-summary
+
+test:                           ## all tests, then those of the units under ASan and UBSan
+	@tools/deps test
+	@rm -f $(SUMMARY)
+	$(SUB) MODE=debug run-tests run-e2e
+	$(SUB) MODE=asan run-tests
+	@awk '{ for (i = 1; i <= 3; i++) { split($$i, a, "="); n[a[1]] += a[2] } } END { \
+		printf "%d passed, %d failed%s\n", n["passed"], n["failed"], \
+		n["skipped"] ? ", " n["skipped"] " skipped" : "" }' $(SUMMARY)
+
+.PHONY: run-tests run-e2e
+run-tests: programs $(TBIN) $(SIMTBIN)
+	@echo "== $(MODE): $(words $(TBIN) $(SIMTBIN)) test programs"
+	@T_SUMMARY=$(SUMMARY) RDS_CSI=$(abspath $(BIN)) RDS_SIM=$(abspath $(SIM)) \
+		test/run $(TBIN) $(SIMTBIN)
+
+E2E := $(sort $(wildcard test/e2e/*.sh))
+run-e2e: programs
+	$(if $(E2E),@echo "== end to end: $(words $(E2E)) scripts")
+	$(if $(E2E),@T_SUMMARY=$(SUMMARY) RDS_CSI=$(abspath $(BIN)) RDS_SIM=$(abspath $(SIM)) \
+		T_PROG=$(abspath $(BUILD)/test/prog) test/run -j 2 $(E2E))
+
+asan:                           ## the test programs under ASan, UBSan and LSan
+	$(SUB) MODE=asan run-tests
+
+demo:                           ## a volume's whole life on a simulated box, step by step
+	@tools/deps test
+	$(SUB) MODE=release programs
+	@RDS_CSI=build/release-$(CCNAME)/rds-csi RDS_SIM=build/release-$(CCNAME)/rds-sim test/demo
+
+bench:                          ## speed and size as a table and as JSON (build/bench.json)
+	@tools/deps test
+	$(SUB) MODE=release programs
+	@RDS_CSI=build/release-$(CCNAME)/rds-csi RDS_SIM=build/release-$(CCNAME)/rds-sim \
+		T_PROG=build/release-$(CCNAME)/test/prog test/bench/run
+
+conformance:                    ## csi-sanity, the grpc-go interop client, h2spec
+	@tools/deps conformance
+	$(SUB) MODE=release programs
+	@RDS_CSI=$(abspath build/release-$(CCNAME)/rds-csi) RDS_SIM=$(abspath build/release-$(CCNAME)/rds-sim) \
+		T_PROG=$(abspath build/release-$(CCNAME)/test/prog) test/conformance
