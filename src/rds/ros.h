@@ -1,0 +1,43 @@
+#ifndef RDS_ROS_H
+#define RDS_ROS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/err.h"
+
+/* The implementation of the port (rds.h) for RouterOS over SSH. Only main makes, ends
+ * and includes it. */
+struct ros_conf { /* texts are borrowed for the life of the implementation */
+	const char *address; /* IP address or host name */
+	uint16_t port;	     /* 0 = 22 */
+	const char *user;
+	const char *key_file;	   /* private key; read anew at each connect */
+	const char *host_key_file; /* pinned: one "type base64" line; read anew likewise */
+	bool is_insecure;	   /* accept any host key; host_key_file may be NULL */
+	const char *base; /* allowed directories, comma-separated, all on one pool; the
+			   * first is the default */
+	const char *cluster_id;
+	unsigned max_sessions;	       /* 1-4; 0 = 4 */
+	unsigned pool_reserve_percent; /* never to be filled; 0-50 */
+	bool adopt_unmarked; /* a disk of the exact shape without a record is ours */
+};
+
+struct ros_stats {
+	unsigned sessions, busy, queued;
+	uint64_t connects, execs;
+	uint64_t joined; /* requests that shared an exec with others */
+};
+
+struct rds;
+
+/* Checks all that needs no network: both key files readable and usable by the libssh2 at
+ * hand, addresses, directories, ids. Connects at the first request. ERR_INVALID with one
+ * clear line. *ret is untouched on failure. */
+int ros_new(struct rds **ret, uv_loop_t *loop, const struct ros_conf *conf,
+	    struct err *err);
+/* Ends every request with ERR_CANCELLED, closes the sessions, frees r, then calls
+ * stopped(), which may be NULL. No request may be started any more. */
+void ros_stop(struct rds *r, void (*stopped)(void *arg), void *arg);
+void ros_stats(const struct rds *r, struct ros_stats *ret);
+#endif
