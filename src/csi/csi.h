@@ -10,6 +10,14 @@ struct rds;
 struct nvme;
 struct attachments;
 
+/* The pool as GetCapacity last read it. */
+struct csi_capacity {
+	bool is_known;
+	uint64_t read_ms; /* of clock_now_ms */
+	uint64_t free_bytes, total_bytes;
+	char base[256]; /* directory asked for; "" = the default */
+};
+
 /* What the handlers of one driver process share. Made and owned by main; texts live as
  * long. */
 struct csi {
@@ -23,9 +31,12 @@ struct csi {
 	/* Controller. */
 	struct rds *rds; /* NULL on a node plugin */
 	struct attachments *attachments;
-	const char *volume_base; /* default directory of flat files */
-	const char *rds_address; /* management address, as written to volume_context */
-	uint16_t nvme_port;	 /* default of StorageClass nvmePort */
+	const char *volume_base;  /* default directory of flat files */
+	const char *rds_address;  /* management address, as written to volume_context */
+	uint16_t nvme_port;	  /* default of StorageClass nvmePort */
+	uint64_t fence_settle_ms; /* between the two scripts of a fence */
+	bool may_adopt_unmarked;  /* volumes without a record are taken as ours */
+	struct csi_capacity capacity;
 	/* Node. */
 	struct nvme *nvme;	/* NULL on a controller */
 	const char *nqn_prefix; /* CSI_MANAGED_NQN_PREFIX */

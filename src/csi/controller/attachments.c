@@ -1,0 +1,236 @@
+#include "csi/controller/attachments.h"
+
+#include <string.h>
+
+#include "core/list.h"
+#include "core/map.h"
+#include "core/mem.h"
+#include "csi/csi.h"
+#include "csi/ids.h"
+
+struct known_node {
+	struct known_node *next;
+	char record_name[ID_NODE];
+	char name[];
+};
+
+/* One belief, packed: 20,000 of them must stay cheap. text holds, each with its NUL: the
+ * volume id, the NQN, the claim, then per holder one character of use and the name. */
+struct belief {
+	struct map_node node;
+	struct list lru; /* newest first */
+	uint32_t generation;
+	uint8_t n_holders;
+	bool is_fencing, is_bound;
+	char nonce[RDS_NONCE + 1];
+	char text[];
+};
+
+struct attachments {
+	struct known_node *known; /* owned */
+	struct map beliefs;	  /* of struct belief, owned */
+	struct list lru;
+	size_t n_held;
+	const char *cluster_id; /* borrowed from csi */
+};
+
+static int add_known(struct attachments *a, const char *name, size_t len)
+{
+	struct known_node *k;
+
+	if (len == 0)
+		return 0;
+	k = mem_alloc(sizeof(*k) + len + 1);
+	if (!k)
+		return -1;
+	memcpy(k->name, name, len);
+	k->name[len] = '\0';
+	id_record_node(k->name, k->record_name);
+	k->next = a->known;
+	a->known = k;
+	return 0;
+}
+
+struct attachments *attachments_new(struct csi *csi, const char *known_nodes)
+{
+	struct attachments *a = mem_calloc(1, sizeof(*a));
+	const char *own = csi->node_id ? csi->node_id : "";
+
+	if (!a)
+		return NULL;
+	a->cluster_id = csi->cluster_id;
+	map_init(&a->beliefs);
+	list_init(&a->lru);
+	if (add_known(a, own, strlen(own)))
+		goto out;
+	for (const char *s = known_nodes; s && *s;) {
+		size_t len = strcspn(s, ",");
+
+		if (add_known(a, s, len))
+			goto out;
+		s += len + (s[len] == ',');
+	}
+	return a;
+out:
+	attachments_free(a);
+	return NULL;
+}
+
+static void drop(struct attachments *a, struct belief *b)
+{
+	if (b->n_holders)
+		a->n_held--;
+	map_remove(&a->beliefs, &b->node);
+	list_remove(&b->lru);
+	mem_free(b);
+}
+
+void attachments_free(struct attachments *a)
+{
+	if (!a)
+		return;
+	while (!list_is_empty(&a->lru))
+		drop(a, CONTAINER_OF(a->lru.next, struct belief, lru));
+	map_fini(&a->beliefs);
+	while (a->known) {
+		struct known_node *next = a->known->next;
+
+		mem_free(a->known);
+		a->known = next;
+	}
+	mem_free(a);
+}
+
+size_t attachments_count(const struct attachments *a)
+{
+	return a->n_held;
+}
+
+enum node_standing attachments_standing(const struct attachments *a, const char *node)
+{
+	for (const struct known_node *k = a->known; k; k = k->next)
+		if (strcmp(k->name, node) == 0 || strcmp(k->record_name, node) == 0)
+			return NODE_HEALTHY;
+	return NODE_UNKNOWN;
+}
+
+const char *attachments_node_name(const struct attachments *a, const char *record_node)
+{
+	for (const struct known_node *k = a->known; k; k = k->next)
+		if (strcmp(k->record_name, record_node) == 0)
+			return k->name;
+	return record_node;
+}
+
+static struct belief *find(const struct attachments *a, const char *id)
+{
+	struct map_node *n = map_find(&a->beliefs, id);
+
+	return n ? CONTAINER_OF(n, struct belief, node) : NULL;
+}
+
+/* Copies one packed text and returns what follows it. */
+static const char *take(const char *from, char *to)
+{
+	size_t n = strlen(from) + 1;
+
+	memcpy(to, from, n);
+	return from + n;
+}
+
+bool attachments_recall(struct attachments *a, const char *id, struct rds_record *ret,
+			char ret_nqn[RDS_NQN_MAX + 1])
+{
+	struct belief *b = find(a, id);
+	const char *s;
+
+	if (!b)
+		return false;
+	*ret = (struct rds_record){ .kind = RDS_RECORD_OURS,
+				    .generation = b->generation,
+				    .is_fencing = b->is_fencing,
+				    .is_bound = b->is_bound,
+				    .n_holders = b->n_holders };
+	memcpy(ret->nonce, b->nonce, sizeof(ret->nonce));
+	(void)take(a->cluster_id, ret->cluster);
+	s = b->text + strlen(b->text) + 1;
+	s = take(s, ret_nqn);
+	s = take(s, ret->claim);
+	for (unsigned i = 0; i < b->n_holders; i++) {
+		ret->holders[i].use = *s++;
+		s = take(s, ret->holders[i].node);
+	}
+	list_remove(&b->lru);
+	list_insert(a->lru.next, &b->lru);
+	return true;
+}
+
+static size_t packed_len(const struct rds_volume *v)
+{
+	const struct rds_record *r = &v->record;
+	size_t n = strlen(v->id) + strlen(v->nqn) + strlen(r->claim) + 3;
+
+	for (unsigned i = 0; i < r->n_holders; i++)
+		n += 1 + strlen(r->holders[i].node) + 1;
+	return n;
+}
+
+static char *put(char *to, const char *from)
+{
+	size_t n = strlen(from) + 1;
+
+	memcpy(to, from, n);
+	return to + n;
+}
+
+static struct belief *pack(const struct rds_volume *v)
+{
+	const struct rds_record *r = &v->record;
+	struct belief *b = mem_alloc(sizeof(*b) + packed_len(v));
+	char *s;
+
+	if (!b)
+		return NULL;
+	*b = (struct belief){ .generation = r->generation,
+			      .n_holders = (uint8_t)r->n_holders,
+			      .is_fencing = r->is_fencing,
+			      .is_bound = r->is_bound };
+	memcpy(b->nonce, r->nonce, sizeof(b->nonce));
+	s = put(b->text, v->id);
+	s = put(s, v->nqn);
+	s = put(s, r->claim);
+	for (unsigned i = 0; i < r->n_holders; i++) {
+		*s++ = r->holders[i].use;
+		s = put(s, r->holders[i].node);
+	}
+	return b;
+}
+
+void attachments_learn(struct attachments *a, const struct rds_volume *volume)
+{
+	struct belief *b;
+
+	attachments_forget(a, volume->id);
+	if (volume->record.kind != RDS_RECORD_OURS)
+		return;
+	if (a->beliefs.count >= ATTACHMENTS_MAX_BELIEFS)
+		drop(a, CONTAINER_OF(a->lru.prev, struct belief, lru));
+	b = pack(volume);
+	if (!b)
+		return;
+	if (map_add(&a->beliefs, &b->node, b->text)) {
+		mem_free(b);
+		return;
+	}
+	list_insert(a->lru.next, &b->lru);
+	if (b->n_holders)
+		a->n_held++;
+}
+
+void attachments_forget(struct attachments *a, const char *id)
+{
+	struct belief *b = find(a, id);
+
+	if (b)
+		drop(a, b);
+}

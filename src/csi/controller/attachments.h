@@ -1,0 +1,44 @@
+#ifndef CSI_CONTROLLER_ATTACHMENTS_H
+#define CSI_CONTROLLER_ATTACHMENTS_H
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rds/rds.h"
+
+/* Who is a node of ours, and what the box last told of each volume. This is the
+ * standalone back end: known nodes are our own and those named by --known-nodes, all of
+ * them taken as healthy, and the record on the box is the only source. A belief is a
+ * record with its NQN, as an exec last showed it; it only ever saves a read, for the box
+ * compares the nonce before it changes anything. Owned by main; used by the controller's
+ * ops. */
+struct csi;
+struct attachments;
+
+enum node_standing {
+	NODE_UNKNOWN, /* its Unpublish is a fence, its Publish NOT_FOUND */
+	NODE_HEALTHY,
+};
+
+enum { ATTACHMENTS_MAX_BELIEFS = 20000 }; /* the least recently used one goes */
+
+/* known_nodes: "a,b", or NULL; csi->node_id counts too. NULL for lack of memory. csi is
+ * borrowed for the life of the object. */
+struct attachments *attachments_new(struct csi *csi, const char *known_nodes);
+void attachments_free(struct attachments *a); /* accepts NULL */
+
+/* Distinct volumes known to have a holder. */
+size_t attachments_count(const struct attachments *a);
+
+/* node as CSI names it, or as a record does (a long name's UUID). "" is unknown. */
+enum node_standing attachments_standing(const struct attachments *a, const char *node);
+/* The CSI name of a record's node: another one only for the UUID of a known long name. */
+const char *attachments_node_name(const struct attachments *a, const char *record_node);
+
+/* What is believed of a volume. */
+bool attachments_recall(struct attachments *a, const char *id, struct rds_record *ret,
+			char ret_nqn[RDS_NQN_MAX + 1]);
+/* Replaces the belief by what an exec has just shown. Only a record of our own cluster is
+ * believed; anything else, or lack of memory, leaves the volume without a belief. */
+void attachments_learn(struct attachments *a, const struct rds_volume *volume);
+void attachments_forget(struct attachments *a, const char *id);
+#endif
