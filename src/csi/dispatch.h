@@ -3,6 +3,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "core/arena.h"
+#include "core/list.h"
 #include "core/op.h"
 #include "csi/csi.h"
 #include "csi/grpc/call.h"
@@ -44,19 +45,32 @@ struct rpc {
 	struct grpc_call *call;	     /* unanswered */
 	struct inflight inflight;    /* linked while the work runs */
 	uint64_t number, started_us;
+	struct dispatch *dispatch;
+	struct list node; /* in dispatch->running while the work runs */
 };
 
 struct dispatch {
 	struct csi *csi;
 	const struct rpc_method *const *tables; /* each ended by a row without path */
 	unsigned n_tables;
-	uint64_t n_calls, n_running; /* running: accepted, work not ended */
+	uint64_t n_calls;
+	struct list running;			   /* of struct rpc: work not ended */
+	void (*on_idle)(struct dispatch *d); /* the last work has ended; may be NULL */
 };
+
+enum { RPC_ARENA_MAX = 16 * 1024 * 1024 }; /* request and answer, decoded */
 
 /* Tables are borrowed for the life of the dispatch. */
 void dispatch_init(struct dispatch *d, struct csi *csi,
 		   const struct rpc_method *const *tables, unsigned n_tables);
 grpc_call_fn dispatch_call; /* ctx is the struct dispatch */
+/* Cancels every work that runs, for the end of the process; each still answers its call,
+ * and on_idle comes when the last one is done. */
+void dispatch_cancel(struct dispatch *d);
+static inline bool dispatch_is_idle(const struct dispatch *d)
+{
+	return list_is_empty(&d->running);
+}
 
 extern const struct rpc_method identity_methods[];
 extern const struct rpc_method controller_methods[];

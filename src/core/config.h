@@ -1,0 +1,51 @@
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/log.h"
+
+/* Flags and environment -> one struct, validated once, before anything is started. Texts
+ * point into argv, the environment or the struct itself; nothing to free, not to be
+ * copied. The names and defaults of the Go driver's flags are kept; one whose function
+ * this version lacks is accepted at its neutral value and refused at any other. */
+enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION };
+enum config_kubernetes { CONFIG_KUBERNETES_UNSAID, CONFIG_KUBERNETES_OFF, CONFIG_KUBERNETES_ON };
+enum config_backend { CONFIG_BACKEND_UNSAID, CONFIG_BACKEND_LOOP, CONFIG_BACKEND_NVME };
+enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
+
+struct config {
+	enum config_action action;
+	bool is_controller, is_node;
+	const char *endpoint, *driver_name, *node_id; /* node_id "" = none */
+	unsigned kubernetes;			      /* enum config_kubernetes */
+	const char *cluster_id, *known_nodes;	      /* "" = none */
+	/* The box. */
+	const char *rds_address, *rds_user, *rds_key_file;
+	const char *rds_host_key; /* file; "" only with rds_insecure */
+	bool rds_insecure;
+	uint64_t rds_port, rds_sessions, pool_reserve_percent;
+	const char *volume_base; /* absolute, without a slash at its end */
+	bool adopt_unmarked;
+	uint64_t fence_settle_ms;
+	/* The node. */
+	unsigned node_backend; /* enum config_backend */
+	const char *loop_exports, *state_dir;
+	uint64_t max_volumes; /* 0 = no limit told to Kubernetes */
+	const char *nqn_prefix;
+	/* Logs. */
+	enum log_level log_level;
+	unsigned log_format; /* enum config_log_format */
+	char endpoint_text[192], base_text[192], state_text[192];
+};
+
+/* 0, or -1 with one line that names the flag or variable at fault. get_env is getenv(3)
+ * outside tests. Pure otherwise. A --help or --version ends the parsing: only action is
+ * valid then. */
+int config_parse(struct config *c, int argc, char *const *argv,
+		 const char *(*get_env)(const char *name), struct err *err);
+/* The text of --help. 0, or -1 for lack of memory. */
+int config_help(struct buf *out);
+#endif

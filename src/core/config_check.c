@@ -1,0 +1,185 @@
+/* What one flag alone cannot tell: what is missing in this mode, and what two flags say
+ * together. */
+#include "core/config_flags.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/str.h"
+
+enum { SOCKET_PATH_MAX = 100 }; /* sun_path is 108 bytes, and ".NAME.new" must fit too */
+
+static int missing(struct err *err, const char *name, const char *why)
+{
+	return err_set(err, ERR_INVALID, "--%s: must be given %s", name, why);
+}
+
+/* Absolute, without empty, "." and ".." components and without a slash at the end. */
+static bool is_clean_path(const char *s)
+{
+	if (*s != '/' || !s[1])
+		return false;
+	while (*s == '/') {
+		size_t n = strcspn(++s, "/");
+
+		if (n == 0 || (n == 1 && s[0] == '.') ||
+		    (n == 2 && s[0] == '.' && s[1] == '.'))
+			return false;
+		s += n;
+	}
+	return true;
+}
+
+static int check_path(const char *name, const char *path, struct err *err)
+{
+	if (is_clean_path(path))
+		return 0;
+	return err_set(err, ERR_INVALID,
+		       "--%s: must be an absolute path without empty, . or .. parts", name);
+}
+
+static bool is_loopback(const char *hostport)
+{
+	const char *port = strrchr(hostport, ':');
+	uint64_t n;
+
+	if (!port || str_to_u64(port + 1, &n) || n > 65535)
+		return false;
+	return str_starts_with(hostport, "[::1]:") ||
+	       (str_starts_with(hostport, "127.") &&
+		strspn(hostport, "0123456789.") == (size_t)(port - hostport));
+}
+
+static int check_endpoint(struct config *c, struct err *err)
+{
+	const char *path = c->endpoint;
+
+	if (!*path) {
+		(void)snprintf(c->endpoint_text, sizeof(c->endpoint_text),
+			       "unix:///var/lib/kubelet/plugins/%s/csi.sock",
+			       c->driver_name);
+		c->endpoint = path = c->endpoint_text;
+	}
+	if (str_starts_with(path, "tcp://")) {
+		if (is_loopback(path + 6))
+			return 0;
+		return err_set(err, ERR_INVALID,
+			       "--endpoint: tcp:// takes a loopback address and a port, "
+			       "such as 127.0.0.1:10000");
+	}
+	path += str_starts_with(path, "unix://") ? 7 : 0;
+	if (!is_clean_path(path) || strlen(path) > SOCKET_PATH_MAX)
+		return err_set(err, ERR_INVALID,
+			       "--endpoint: must be unix:// and an absolute path of at "
+			       "most %d bytes, or tcp://",
+			       SOCKET_PATH_MAX);
+	return 0;
+}
+
+static int check_driver_name(const struct config *c, struct err *err)
+{
+	static const char edge[] = ".-";
+	size_t n = strlen(c->driver_name);
+
+	if (n && !strchr(edge, c->driver_name[0]) && !strchr(edge, c->driver_name[n - 1]) &&
+	    !strstr(c->driver_name, ".."))
+		return 0;
+	return err_set(err, ERR_INVALID,
+		       "--driver-name: must begin and end with a letter or digit");
+}
+
+static int check_box(struct config *c, struct err *err)
+{
+	size_t n = strlen(c->volume_base);
+
+	if (!*c->rds_address)
+		return missing(err, "rds-address", "with --controller");
+	if (!*c->rds_user)
+		return missing(err, "rds-user", "with --controller");
+	if (!*c->rds_key_file)
+		return missing(err, "rds-key-file", "with --controller");
+	if (!*c->rds_host_key && !c->rds_insecure)
+		return missing(err, "rds-host-key",
+			       "with --controller (or --rds-insecure-skip-verify)");
+	/* The Go driver's charts write the directory with and without a slash. */
+	if (n > 1 && c->volume_base[n - 1] == '/') {
+		(void)snprintf(c->base_text, sizeof(c->base_text), "%.*s", (int)n - 1,
+			       c->volume_base);
+		c->volume_base = c->base_text;
+	}
+	return check_path("rds-volume-base-path", c->volume_base, err);
+}
+
+static int check_nodes(const struct config *c, struct err *err)
+{
+	const char *s = c->known_nodes;
+
+	while (*s) {
+		size_t n = strcspn(s, ",");
+
+		if (!n || n > 253 || (s[n] && !s[n + 1]))
+			return err_set(err, ERR_INVALID,
+				       "--known-nodes: must be names parted by commas");
+		s += n + (s[n] == ',');
+	}
+	return 0;
+}
+
+static int check_controller(struct config *c, struct err *err)
+{
+	if (check_box(c, err))
+		return -1;
+	if (c->kubernetes != CONFIG_KUBERNETES_OFF)
+		return missing(err, "kubernetes=off",
+			       "with --controller: this version has no Kubernetes client");
+	if (!*c->cluster_id)
+		return missing(err, "cluster-id", "with --kubernetes=off");
+	return check_nodes(c, err);
+}
+
+/* Beside the socket, since that directory of the host outlives the pod. */
+static int check_state_dir(struct config *c, struct err *err)
+{
+	const char *path = c->endpoint;
+
+	if (*c->state_dir)
+		return check_path("state-dir", c->state_dir, err);
+	if (str_starts_with(path, "tcp://"))
+		return missing(err, "state-dir", "with --node on a tcp:// endpoint");
+	path += str_starts_with(path, "unix://") ? 7 : 0;
+	(void)snprintf(c->state_text, sizeof(c->state_text), "%.*s/state",
+		       (int)(strrchr(path, '/') - path), path);
+	c->state_dir = c->state_text;
+	return 0;
+}
+
+static int check_node(struct config *c, struct err *err)
+{
+	if (!*c->node_id)
+		return missing(err, "node-id", "with --node");
+	if (c->node_backend != CONFIG_BACKEND_LOOP)
+		return missing(err, "node-backend=loop",
+			       "with --node: this version has no nvme back end");
+	if (!*c->loop_exports)
+		return missing(err, "loop-exports", "with --node-backend=loop");
+	if (check_path("loop-exports", c->loop_exports, err))
+		return -1;
+	return check_state_dir(c, err);
+}
+
+int config_check(struct config *c, struct err *err)
+{
+	if (!c->is_controller && !c->is_node)
+		return err_set(err, ERR_INVALID, "--controller, --node: one must be given");
+	if (c->kubernetes == CONFIG_KUBERNETES_ON)
+		return err_set(err, ERR_INVALID, "--kubernetes=on: not in this version; "
+						 "only off is accepted");
+	if (c->node_backend == CONFIG_BACKEND_NVME)
+		return err_set(err, ERR_INVALID, "--node-backend=nvme: not in this "
+						 "version; only loop is accepted");
+	if (check_driver_name(c, err) || check_endpoint(c, err))
+		return -1;
+	if (c->is_controller && check_controller(c, err))
+		return -1;
+	return c->is_node ? check_node(c, err) : 0;
+}
