@@ -2,6 +2,7 @@
 #define CSI_GRPC_CALL_H
 #include <stddef.h>
 #include <stdint.h>
+#include <uv.h>
 
 #include "core/err.h"
 
@@ -11,6 +12,7 @@
  * already ended the stream and the answer is dropped: a call may end, the work behind it
  * runs on (CSI spec.md, "Timeouts": the only way to undo a call is its negation). */
 struct grpc_call;
+struct h2_user; /* csi/grpc/h2.h */
 
 typedef void grpc_call_fn(void *ctx, struct grpc_call *call);
 
@@ -27,4 +29,13 @@ void grpc_call_fail(struct grpc_call *call,
 		    const struct err *err); /* err->code != ERR_OK */
 
 enum { GRPC_MAX_MESSAGE = 4 * 1024 * 1024 }; /* the sidecars' own receive limit */
+
+/* Who takes the calls of a connection: its h2.ctx, when h2.user is grpc_call_user.
+ * Borrowed by the connections. */
+struct grpc_service {
+	uv_loop_t *loop; /* carries the clock of the deadlines */
+	grpc_call_fn *on_call;
+	void *ctx;
+};
+extern const struct h2_user grpc_call_user;
 #endif

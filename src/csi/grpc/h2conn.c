@@ -1,0 +1,256 @@
+#include "csi/grpc/h2conn.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+
+/* start ─► connecting ─► open ─► notice ─► draining ─► closing ─► done
+ *   ╰──────────────────────▲                              ▲
+ *         any state before it, when failed or hung up ────╯
+ *
+ * connecting: client only                 open: bytes go both ways
+ * notice: the first GOAWAY is out, for one turn (server only: requests that are under way
+ *         from the client are still taken)
+ * draining: the last GOAWAY is out; streams finish
+ * closing: the streams were told, handles close
+ *
+ * Failure modes: accept or connect fails; the peer hangs up; bytes that are no HTTP/2
+ * (GOAWAY is sent first if there is one); no memory; the grace is over. */
+enum {
+	ST_START,
+	ST_CONNECTING,
+	ST_OPEN,
+	ST_NOTICE,
+	ST_DRAINING,
+	ST_CLOSING,
+	ST_DONE,
+	ST_N
+};
+
+enum {
+	QUEUE_BYTES = 256 * 1024, /* with more unsent nothing is read nor made */
+	LAST_WORDS_MS = 5000	  /* for the rest of the output once HTTP/2 is over */
+};
+
+static const char *const names[ST_N] = {
+	"start", "connecting", "open", "notice", "draining", "closing", "done",
+};
+static const uint32_t next[ST_N] = {
+	[ST_START] = OP_BIT(ST_CONNECTING) | OP_BIT(ST_OPEN) | OP_BIT(ST_CLOSING),
+	[ST_CONNECTING] = OP_BIT(ST_OPEN) | OP_BIT(ST_CLOSING),
+	[ST_OPEN] = OP_BIT(ST_NOTICE) | OP_BIT(ST_DRAINING) | OP_BIT(ST_CLOSING),
+	[ST_NOTICE] = OP_BIT(ST_DRAINING) | OP_BIT(ST_CLOSING),
+	[ST_DRAINING] = OP_BIT(ST_CLOSING),
+	[ST_CLOSING] = OP_BIT(ST_DONE),
+};
+
+static void wake(struct h2conn *c)
+{
+	/* Before the first step and inside a step there is no need. */
+	if (c->op.state != ST_START && !c->op.stepping)
+		op_wake(&c->op);
+}
+
+static void on_kick(struct h2 *h)
+{
+	wake(CONTAINER_OF(h, struct h2conn, h2));
+}
+
+static void on_turn(uv_idle_t *idle)
+{
+	uv_idle_stop(idle);
+	op_wake(idle->data);
+}
+
+static void fail_stream(struct h2conn *c)
+{
+	if (c->stream.status == UV_EOF)
+		op_fail(&c->op, ERR_UNAVAILABLE, "connection closed by the peer");
+	else if (c->stream.status)
+		op_fail(&c->op, ERR_UNAVAILABLE, "%s", uv_strerror(c->stream.status));
+}
+
+/* Moves bytes until nothing moves any more. */
+static void pump(struct h2conn *c)
+{
+	struct err err = { .code = ERR_OK };
+	size_t moved;
+
+	do {
+		moved = 0;
+		if (c->stream.in_len && stream_queued(&c->stream) < QUEUE_BYTES) {
+			moved = c->stream.in_len;
+			(void)h2_feed(&c->h2, c->stream.in, moved, &err);
+			stream_consume(&c->stream, moved);
+		}
+		if (stream_queued(&c->stream) < QUEUE_BYTES) {
+			size_t before = c->stream.out.len;
+
+			(void)h2_take(&c->h2, &c->stream.out, QUEUE_BYTES, &err);
+			moved += c->stream.out.len - before;
+		}
+		stream_flush(&c->stream);
+	} while (moved && err.code == ERR_OK && !c->stream.status);
+	op_fail_err(&c->op, &err);
+	/* What came before the end of input still counts; after another error nothing
+	 * does. */
+	if (!c->stream.in_len || c->stream.status != UV_EOF)
+		fail_stream(c);
+	stream_read(&c->stream);
+}
+
+/* HTTP/2 is over, and its last bytes are out or hopeless. */
+static bool is_finished(struct h2conn *c)
+{
+	if (op_failed(&c->op))
+		return true;
+	if (!h2_is_over(&c->h2))
+		return false;
+	if (stream_queued(&c->stream) == 0)
+		return true;
+	op_set_deadline(&c->op, clock_now_ms(c->op.loop) + LAST_WORDS_MS);
+	return false;
+}
+
+static void close_all(struct h2conn *c)
+{
+	h2_fini(&c->h2);
+	stream_close(&c->stream);
+	(void)uv_idle_stop(&c->turn);
+	op_close_handle(&c->op, (uv_handle_t *)&c->turn);
+	op_move(&c->op, ST_CLOSING);
+}
+
+static void do_start(struct h2conn *c)
+{
+	if (op_failed(&c->op)) {
+		close_all(c);
+	} else if (c->to) {
+		stream_connect(&c->stream, &c->op, c->to);
+		op_move(&c->op, ST_CONNECTING);
+	} else {
+		op_move(&c->op, ST_OPEN);
+	}
+}
+
+static void do_connecting(struct h2conn *c)
+{
+	fail_stream(c);
+	if (c->is_stopping)
+		op_fail(&c->op, ERR_CANCELLED, "stopped while connecting");
+	if (op_failed(&c->op))
+		close_all(c);
+	else
+		op_move(&c->op, ST_OPEN);
+}
+
+static void begin_drain(struct h2conn *c)
+{
+	op_set_deadline(&c->op, clock_now_ms(c->op.loop) + c->grace_ms);
+	if (c->h2.is_client) {
+		h2_goaway(&c->h2);
+		op_move(&c->op, ST_DRAINING);
+		return;
+	}
+	h2_shutdown_notice(&c->h2);
+	(void)uv_idle_start(&c->turn, on_turn);
+	op_move(&c->op, ST_NOTICE);
+}
+
+/* open, notice and draining. Returns whether the op must wait now. */
+static bool do_traffic(struct h2conn *c)
+{
+	pump(c);
+	if (is_finished(c)) {
+		close_all(c);
+	} else if (c->op.state == ST_OPEN && c->is_stopping) {
+		begin_drain(c);
+	} else if (c->op.state == ST_NOTICE && !uv_is_active((uv_handle_t *)&c->turn)) {
+		h2_goaway(&c->h2);
+		op_move(&c->op, ST_DRAINING);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static void step(struct op *op)
+{
+	struct h2conn *c = CONTAINER_OF(op, struct h2conn, op);
+
+	for (;;) {
+		switch (op->state) {
+		case ST_START:
+			do_start(c);
+			break;
+		case ST_CONNECTING:
+			if (!c->stream.is_connected && !c->stream.status &&
+			    !op_failed(op) && !c->is_stopping)
+				return;
+			do_connecting(c);
+			break;
+		case ST_OPEN:
+		case ST_NOTICE:
+		case ST_DRAINING:
+			if (do_traffic(c))
+				return;
+			break;
+		case ST_CLOSING:
+			if (op->refs)
+				return;
+			stream_fini(&c->stream);
+			op_move(op, ST_DONE);
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+static void interrupt(struct op *op)
+{
+	wake(CONTAINER_OF(op, struct h2conn, op));
+}
+
+static const struct op_type h2conn_type = {
+	.name = "http2 connection",
+	.states = names,
+	.next = next,
+	.n_states = ST_N,
+	.step = step,
+	.interrupt = interrupt,
+};
+
+void h2conn_start(struct h2conn *c, const struct h2conn_conf *conf,
+		  void (*done)(struct op *op))
+{
+	int rc = 0;
+
+	memset(c, 0, offsetof(struct h2conn, stream));
+	stream_init(&c->stream);
+	c->node = (struct list){ NULL, NULL };
+	c->to = conf->to;
+	c->owner = conf->owner;
+	c->is_stopping = false;
+	op_start(&c->op, &h2conn_type, conf->loop, done);
+	(void)uv_idle_init(conf->loop, &c->turn);
+	c->turn.data = &c->op;
+	op_ref(&c->op);
+	if (conf->listener)
+		rc = stream_accept(&c->stream, &c->op, conf->listener);
+	if (rc)
+		op_fail(&c->op, ERR_UNAVAILABLE, "accept: %s", uv_strerror(rc));
+	if (h2_init(&c->h2, conf->to != NULL, conf->user, conf->ctx))
+		op_fail(&c->op, ERR_EXHAUSTED, "out of memory");
+	else
+		c->h2.kick = on_kick;
+}
+
+void h2conn_stop(struct h2conn *c, uint64_t grace_ms)
+{
+	if (c->is_stopping)
+		return;
+	c->is_stopping = true;
+	c->grace_ms = grace_ms;
+	wake(c);
+}
