@@ -1,0 +1,22 @@
+# End-to-end programs (test/e2e/prog/*.c over the helpers test/e2e/*.c), and two builds of the
+# driver that only they use.
+E2ELIBSRC := $(sort $(wildcard test/e2e/*.c))
+E2ELIBOBJ := $(E2ELIBSRC:%.c=$(BUILD)/%.o)
+E2EPROG   := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard test/e2e/prog/*.c)))
+
+programs: $(E2EPROG)
+
+$(E2EPROG): %: %.o $(E2ELIBOBJ) $(LIB)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -pthread $^ $(LDLIBS) -o $@
+
+-include $(E2ELIBOBJ:.o=.d) $(E2EPROG:=.d)
+
+# rds-csi-crash: the driver with a hook at every move of every op.
+CRASHBIN := $(BUILD)/test/crash/rds-csi-crash
+programs: $(CRASHBIN)
+$(CRASHBIN): $(BUILD)/src/main.o $(BUILD)/test/crash/hook.o $(LIB)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -pthread -Wl,--wrap=op_start,--wrap=op_move,--wrap=uv_spawn $^ $(LDLIBS) -o $@
+
+-include $(BUILD)/test/crash/hook.d

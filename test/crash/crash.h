@@ -1,0 +1,44 @@
+#ifndef CRASH_CRASH_H
+#define CRASH_CRASH_H
+#include <stdint.h>
+
+/* What rds-csi-crash and the test that kills it share: one file, mapped by both, named by
+ * CRASH_FILE in the driver's environment. The driver writes every op type it meets and
+ * every move it makes; the test arms one move, at which the driver ends itself. */
+enum {
+	CRASH_TYPES = 64,
+	CRASH_STATES = 32,
+	CRASH_MOVES = 1024,
+	CRASH_NAME = 32,
+	CRASH_ANY = -1,
+};
+
+enum crash_how {
+	CRASH_OFF,
+	CRASH_KILL, /* SIGKILL inside the move: what the next state starts never happens
+		     */
+	CRASH_STOP, /* SIGSTOP: what was started happens outside, the answer is never read
+		     */
+};
+
+struct crash_type {
+	char name[CRASH_NAME];
+	uint32_t n_states;
+	char states[CRASH_STATES][CRASH_NAME];
+};
+
+struct crash_move {
+	uint8_t type, from, to;
+	uint32_t count; /* since the test last zeroed the moves */
+};
+
+struct crash_file {
+	uint32_t n_types, n_moves;
+	struct crash_type types[CRASH_TYPES];
+	struct crash_move moves[CRASH_MOVES];
+	uint32_t how; /* enum crash_how */
+	int32_t type, from, to;
+	uint32_t nth; /* fires at this occurrence, 1 = the next */
+	uint32_t fired;
+};
+#endif

@@ -1,0 +1,115 @@
+/* Linked into rds-csi-crash with --wrap: sees every start and move of every op, whatever
+ * main() does with op_trace. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/op.h"
+#include "crash/crash.h"
+
+void __real_op_start(struct op *op, const struct op_type *type, uv_loop_t *loop,
+		     void (*done)(struct op *op));
+void __real_op_move(struct op *op, unsigned state);
+void __wrap_op_start(struct op *op, const struct op_type *type, uv_loop_t *loop,
+		     void (*done)(struct op *op));
+void __wrap_op_move(struct op *op, unsigned state);
+int __real_uv_spawn(uv_loop_t *loop, uv_process_t *child,
+		    const uv_process_options_t *options);
+int __wrap_uv_spawn(uv_loop_t *loop, uv_process_t *child,
+		    const uv_process_options_t *options);
+
+static struct crash_file *file;
+
+static int type_index(const struct op_type *t)
+{
+	struct crash_type *c = file->types;
+	uint32_t i;
+
+	for (i = 0; i < file->n_types; i++, c++)
+		if (strncmp(c->name, t->name, CRASH_NAME - 1) == 0 &&
+		    c->n_states == t->n_states)
+			return (int)i;
+	if (i == CRASH_TYPES)
+		abort();
+	(void)strncpy(c->name, t->name, CRASH_NAME - 1);
+	c->n_states = t->n_states;
+	for (unsigned s = 0; s < t->n_states && s < CRASH_STATES; s++)
+		(void)strncpy(c->states[s], t->states[s], CRASH_NAME - 1);
+	file->n_types++;
+	return (int)i;
+}
+
+static void count(int type, unsigned from, unsigned to)
+{
+	struct crash_move *m = file->moves;
+
+	for (uint32_t i = 0; i < file->n_moves; i++, m++)
+		if (m->type == type && m->from == from && m->to == to) {
+			m->count++;
+			return;
+		}
+	if (file->n_moves == CRASH_MOVES)
+		abort();
+	*m = (struct crash_move){ (uint8_t)type, (uint8_t)from, (uint8_t)to, 1 };
+	file->n_moves++;
+}
+
+static void on_move(const struct op *op, unsigned from, unsigned to)
+{
+	int type = type_index(op->type);
+
+	count(type, from, to);
+	if (file->how == CRASH_OFF || type != file->type || (int)from != file->from ||
+	    (int)to != file->to || --file->nth != 0)
+		return;
+	file->fired = 1;
+	(void)raise(file->how == CRASH_KILL ? SIGKILL : SIGSTOP);
+}
+
+__attribute__((constructor)) static void install(void)
+{
+	const char *path = getenv("CRASH_FILE");
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *p;
+
+	if (fd < 0)
+		return;
+	p = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	(void)close(fd);
+	if (p == MAP_FAILED)
+		abort();
+	file = p;
+}
+
+void __wrap_op_start(struct op *op, const struct op_type *type, uv_loop_t *loop,
+		     void (*done)(struct op *op))
+{
+	__real_op_start(op, type, loop, done);
+	if (file)
+		on_move(op, OP_START, OP_START);
+}
+
+void __wrap_op_move(struct op *op, unsigned state)
+{
+	unsigned from = op->state;
+
+	__real_op_move(op, state);
+	if (file)
+		on_move(op, from, state);
+}
+
+/* mkfs is run through the test's script, which counts it and runs the real one. */
+int __wrap_uv_spawn(uv_loop_t *loop, uv_process_t *child,
+		    const uv_process_options_t *options)
+{
+	const char *script = getenv("CRASH_MKFS"), *name = strrchr(options->file, '/');
+	uv_process_options_t changed = *options;
+
+	name = name ? name + 1 : options->file;
+	if (script && strcmp(name, "mkfs.ext4") == 0)
+		changed.file = script;
+	return __real_uv_spawn(loop, child, &changed);
+}

@@ -1,0 +1,26 @@
+#ifndef E2E_LEFT_H
+#define E2E_LEFT_H
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a test could leave behind in the kernel, and what lies in an image file. */
+bool left_can_mount(void); /* root, and loop devices */
+/* Mount points at or under the directory, and loop devices over files under it. */
+unsigned left_mounts(const char *dir);
+unsigned left_loops(const char *dir);
+void left_clean(const char *dir); /* unmounts and detaches all of them */
+
+/* The content of a file of the ext4 file system in the image, read without mounting it;
+ * its length, or -1. A journal left by a kill is not replayed. */
+long left_read_ext4(const char *image, const char *path, char *out, size_t cap);
+/* The same after mounting the image (replaying its journal) on a directory of the test.
+ */
+long left_read_mounted(const char *image, const char *fs, const char *path, char *out,
+		       size_t cap);
+/* Writes and fsyncs a file or a device at the offset; false when that failed. */
+bool left_write(const char *path, long offset, const char *text);
+/* Reads n bytes at the offset; false when it cannot. */
+bool left_read(const char *path, long offset, char *out, size_t n);
+/* A hash of the file's size, data and name; 0 when it cannot be read. */
+unsigned long long left_hash(const char *path);
+#endif

@@ -1,0 +1,316 @@
+/* SIGKILL of the driver at every move of every op of a volume's life (CSI: every RPC can
+ * be cut anywhere and repeated), and of the box between two statements of one script. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e/child.h"
+#include "e2e/e2e.h"
+#include "e2e/life.h"
+#include "e2e/states.h"
+
+enum { MAX_POINTS = 4096, SAMPLE_LIVES = 10 };
+
+struct point { /* where one kill happens: this RPC of the life, this move */
+	unsigned index;
+	struct crash_move move;
+	enum crash_how how;
+	uint32_t nth;
+	bool is_new; /* the first point of the list that ends in this state */
+};
+
+struct plan {
+	struct point points[MAX_POINTS];
+	unsigned n;
+	unsigned next[LIFE_MAX]; /* per RPC: the next of its points to be used */
+	unsigned fired, missed, twice;
+	struct states states;
+	struct point now;
+	bool is_armed;
+};
+
+/* ---- recording ---- */
+
+static bool record_rpc(struct life *l, unsigned index, enum vol_step step)
+{
+	struct plan *p = l->arg;
+
+	l->crash->n_moves = 0;
+	if (!vol_must(&l->driver, &l->vol, step))
+		return false;
+	for (uint32_t i = 0; i < l->crash->n_moves; i++) {
+		const struct crash_move *m = &l->crash->moves[i];
+
+		states_mark(&p->states, l->crash, m, STATES_SEEN);
+		for (unsigned how = CRASH_KILL; how <= CRASH_STOP; how++)
+			for (uint32_t nth = 1; nth <= m->count && p->n < MAX_POINTS;
+			     nth += e2e_is_full() || m->count < 3 ? 1 : m->count - 1)
+				p->points[p->n++] =
+					(struct point){ index, *m, (enum crash_how)how,
+							nth, false };
+	}
+	return true;
+}
+
+/* Shuffled, then those first which end in a state that none before them ended in: a
+ * sample visits every state before it visits one twice. */
+static void order(struct plan *p)
+{
+	bool is_covered[CRASH_TYPES][CRASH_STATES] = { 0 };
+	unsigned front = 0;
+
+	for (unsigned i = p->n; i > 1; i--) {
+		unsigned j = e2e_below(i);
+		struct point t = p->points[i - 1];
+
+		p->points[i - 1] = p->points[j];
+		p->points[j] = t;
+	}
+	for (unsigned i = 0; i < p->n; i++) {
+		struct point t = p->points[i];
+
+		if (is_covered[t.move.type][t.move.to])
+			continue;
+		is_covered[t.move.type][t.move.to] = true;
+		t.is_new = true;
+		p->points[i] = p->points[front];
+		p->points[front++] = t;
+	}
+}
+
+/* ---- killing ---- */
+
+static void arm(struct life *l, const struct point *at)
+{
+	struct crash_file *c = l->crash;
+
+	c->type = at->move.type;
+	c->from = at->move.from;
+	c->to = at->move.to;
+	c->nth = at->nth;
+	c->fired = 0;
+	c->how = at->how;
+}
+
+/* The stopped driver's helpers end and the box answers, then it is killed: the effect has
+ * happened, its answer was never read. */
+static void let_happen_and_kill(struct life *l)
+{
+	uint64_t end = e2e_now_ms() + 10000;
+
+	while (!child_is_stopped(l->driver.pid) && e2e_now_ms() < end)
+		e2e_sleep_ms(1);
+	while (child_has_running(l->driver.pid) && e2e_now_ms() < end)
+		e2e_sleep_ms(1);
+	e2e_sleep_ms(3); /* a script takes less on this box, which has no latency */
+	driver_kill(&l->driver);
+}
+
+/* Runs the step until it ends or the hook has fired; whether it has fired. */
+static bool run_to_kill(struct life *l, enum vol_step step, enum err_code *ret_code)
+{
+	struct rpc_call call;
+
+	vol_start(&l->driver, &l->vol, step, &call);
+	while (!call.is_done && !l->crash->fired)
+		rpc_turn(&l->driver, 5);
+	if (l->crash->fired && l->crash->how == CRASH_STOP)
+		let_happen_and_kill(l);
+	if (l->crash->fired)
+		CHECK(driver_is_gone(&l->driver, 20000), "the driver did not die");
+	*ret_code = vol_end(&l->driver, &l->vol, step, &call);
+	l->crash->how = CRASH_OFF;
+	return l->crash->fired;
+}
+
+static bool come_back(struct life *l)
+{
+	if (e2e_below(2) && !CHECK(child_wait_orphans(60000), "a helper never ends"))
+		return false;
+	return driver_start(&l->driver);
+}
+
+static bool next_point(struct plan *p, unsigned index, struct point *ret)
+{
+	for (unsigned i = p->next[index]; i < p->n; i++)
+		if (p->points[i].index == index) {
+			p->next[index] = i + 1;
+			*ret = p->points[i];
+			return true;
+		}
+	p->next[index] = p->n;
+	return false;
+}
+
+static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
+{
+	struct plan *p = l->arg;
+	enum err_code code = ERR_OK;
+	struct point at, again;
+	bool ok;
+
+	if (!next_point(p, index, &at))
+		return vol_must(&l->driver, &l->vol, step);
+	arm(l, &at);
+	if (!run_to_kill(l, step, &code)) {
+		p->missed++;
+		return code == ERR_OK || vol_must(&l->driver, &l->vol, step);
+	}
+	p->fired++;
+	states_mark(&p->states, l->crash, &at.move, STATES_KILLED);
+	if (!come_back(l))
+		return false;
+	/* Now and then the retry is killed too, wherever this RPC was seen to be. */
+	if (e2e_below(4) == 0 && next_point(p, index, &again)) {
+		arm(l, &again);
+		if (run_to_kill(l, step, &code)) {
+			p->fired++;
+			p->twice++;
+			states_mark(&p->states, l->crash, &again.move, STATES_KILLED);
+			if (!come_back(l))
+				return false;
+		}
+	}
+	ok = vol_must(&l->driver, &l->vol, step) &&
+	     CHECK(child_wait_orphans(60000), "a helper never ends");
+	for (uint32_t i = 0; i < l->crash->n_moves; i++)
+		states_mark(&p->states, l->crash, &l->crash->moves[i], STATES_MET);
+	if (!ok)
+		e2e_note("killed by %s in %s: %s, %s -> %s (occurrence %u)",
+			 at.how == CRASH_KILL ? "SIGKILL" : "SIGSTOP and SIGKILL",
+			 vol_step_name(step), l->crash->types[at.move.type].name,
+			 l->crash->types[at.move.type].states[at.move.from],
+			 l->crash->types[at.move.type].states[at.move.to], at.nth);
+	return ok;
+}
+
+static bool is_left(const struct plan *p)
+{
+	for (unsigned i = 0; i < LIFE_MAX; i++)
+		for (unsigned k = p->next[i]; k < p->n; k++)
+			if (p->points[k].index == i &&
+			    (e2e_is_full() || p->points[k].is_new))
+				return true;
+	return false;
+}
+
+static void kill_everywhere(bool is_block)
+{
+	static struct plan plan;
+	static struct life l;
+	unsigned lives = 0;
+
+	memset(&plan, 0, sizeof(plan));
+	memset(&l, 0, sizeof(l));
+	l.is_block = is_block;
+	l.arg = &plan;
+	l.rpc = record_rpc;
+	if (!life_open(&l, true) || !life_run(&l))
+		return;
+	order(&plan);
+	l.rpc = kill_rpc;
+	while (is_left(&plan) && !e2e_failed() && life_run(&l))
+		lives++;
+	e2e_note("%u kill points, %u lives, %u kills (%u of them in a retry), %u not met "
+		 "again",
+		 plan.n, lives, plan.fired, plan.twice, plan.missed);
+	if (!e2e_failed())
+		states_check(&plan.states, l.crash);
+	life_close(&l);
+}
+
+static void driver_killed_mount(void)
+{
+	kill_everywhere(false);
+}
+
+static void driver_killed_block(void)
+{
+	kill_everywhere(true);
+}
+
+/* ---- the box dies between two statements ---- */
+
+struct box_death {
+	unsigned statement, deaths;
+};
+
+static bool die_rpc(struct life *l, unsigned index, enum vol_step step)
+{
+	struct box_death *b = l->arg;
+	struct rpc_call call;
+	enum err_code code;
+	char fault[64];
+
+	(void)index;
+	(void)snprintf(fault, sizeof(fault), "die-at-statement=%u", b->statement);
+	if (!sim_fault(&l->sim, fault))
+		return false;
+	vol_start(&l->driver, &l->vol, step, &call);
+	while (!call.is_done && !sim_is_gone(&l->sim, 0))
+		rpc_turn(&l->driver, 5);
+	if (sim_is_gone(&l->sim, 0)) {
+		b->deaths++;
+		if (!sim_start(&l->sim))
+			return false;
+	}
+	code = vol_end(&l->driver, &l->vol, step, &call);
+	if (l->sim.pid > 0 && !sim_clear(&l->sim))
+		return false;
+	CHECK(code == ERR_OK || vol_may_retry(code), "%s: %s when the box died",
+	      vol_step_name(step), rpc_message());
+	return code == ERR_OK || vol_must(&l->driver, &l->vol, step);
+}
+
+static void box_dies(void)
+{
+	static struct life l;
+	struct box_death b = { .statement = 1 };
+	unsigned before, all = 0;
+
+	memset(&l, 0, sizeof(l));
+	l.arg = &b;
+	l.rpc = die_rpc;
+	if (!life_open(&l, false))
+		return;
+	do {
+		before = b.deaths;
+		if (!life_run(&l))
+			break;
+		all += b.deaths > before;
+		b.statement++;
+	} while (b.deaths > before && b.statement < 200);
+	e2e_note("%u deaths between statements, up to the %uth of a script", b.deaths,
+		 all);
+	CHECK(b.deaths > 20, "the box died %u times only", b.deaths);
+	life_close(&l);
+}
+
+/* The life without any harm: what the other tests build on. */
+static void whole_life(void)
+{
+	static struct life l;
+
+	for (int block = 0; block < 2; block++) {
+		memset(&l, 0, sizeof(l));
+		l.is_block = block != 0;
+		if (!life_open(&l, false))
+			return;
+		CHECK(life_run(&l), "the life failed");
+		life_close(&l);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct e2e_test tests[] = {
+		{ "whole_life", whole_life, true },
+		{ "driver_killed_mount", driver_killed_mount, true },
+		{ "driver_killed_block", driver_killed_block, true },
+		{ "box_dies", box_dies, true },
+		{ 0 },
+	};
+
+	return e2e_main(argc, argv, tests);
+}

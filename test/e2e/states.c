@@ -1,0 +1,75 @@
+#include "e2e/states.h"
+
+#include <string.h>
+
+#include "e2e/e2e.h"
+
+/* States off the successful way that killing and retrying does not enter, with the fault
+ * that does, and the test that shows it. */
+static const struct {
+	const char *type, *state, *fault;
+} beyond[] = {
+	{ "none", "none", "none" },
+};
+enum { N_BEYOND = sizeof(beyond) / sizeof(beyond[0]) };
+
+void states_mark(struct states *s, const struct crash_file *c, const struct crash_move *m,
+		 enum states_mark mark)
+{
+	(void)c;
+	if (!m->count)
+		return;
+	s->marks[m->type][m->to] |= (unsigned char)mark;
+	if (mark != STATES_KILLED)
+		s->marks[m->type][m->from] |= (unsigned char)mark;
+}
+
+static bool is_beyond(const char *type, const char *state)
+{
+	for (unsigned i = 0; i < N_BEYOND; i++)
+		if (strcmp(beyond[i].type, type) == 0 &&
+		    strcmp(beyond[i].state, state) == 0)
+			return true;
+	return false;
+}
+
+/* A line of the table about an op that ran here must name one of its states. */
+static void check_table(const struct crash_file *c)
+{
+	for (unsigned i = 0; i < N_BEYOND; i++)
+		for (unsigned t = 0; t < c->n_types; t++) {
+			bool known = strcmp(c->types[t].name, beyond[i].type) != 0;
+
+			for (unsigned s = 0; s < c->types[t].n_states; s++)
+				known |= strcmp(c->types[t].states[s], beyond[i].state) ==
+					 0;
+			CHECK(known, "op %s has no state %s any more", beyond[i].type,
+			      beyond[i].state);
+		}
+}
+
+void states_check(const struct states *s, const struct crash_file *c)
+{
+	unsigned seen = 0, killed = 0;
+
+	check_table(c);
+	for (unsigned t = 0; t < c->n_types; t++)
+		for (unsigned st = 0; st < c->types[t].n_states; st++) {
+			const char *type = c->types[t].name,
+				   *state = c->types[t].states[st];
+			unsigned m = s->marks[t][st];
+
+			seen += (m & STATES_SEEN) != 0;
+			killed += (m & STATES_SEEN) && (m & STATES_KILLED);
+			if (m & STATES_SEEN)
+				CHECK(m & STATES_KILLED, "op %s was never killed in %s",
+				      type, state);
+			else if (!(m & STATES_MET))
+				CHECK(is_beyond(type, state),
+				      "op %s: state %s was never entered and no fault is "
+				      "named that does",
+				      type, state);
+		}
+	e2e_note("%u op types; killed in %u of the %u states of the successful way",
+		 c->n_types, killed, seen);
+}
