@@ -46,6 +46,21 @@ void *message_map(struct arena *a, const ProtobufCMessageDescriptor *entry,
 	return entries;
 }
 
+void *message_copy(struct arena *a, const ProtobufCMessageDescriptor *entry,
+		   const void *from, size_t n, size_t *ret_n)
+{
+	struct message_pair *pairs = arena_alloc(a, (n + 1) * sizeof(*pairs));
+
+	if (!pairs)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		const void *e = message_entry(from, i);
+
+		pairs[i] = (struct message_pair){ message_key(e), message_value(e) };
+	}
+	return message_map(a, entry, pairs, n, ret_n);
+}
+
 const char *message_key(const void *entry)
 {
 	return *text_at(entry, 0);

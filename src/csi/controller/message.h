@@ -16,6 +16,9 @@ void *message_new(struct arena *a, const ProtobufCMessageDescriptor *desc);
  * memory. */
 void *message_map(struct arena *a, const ProtobufCMessageDescriptor *entry,
 		  const struct message_pair *pairs, size_t n, size_t *ret_n);
+/* The same pairs as entries of another map field. */
+void *message_copy(struct arena *a, const ProtobufCMessageDescriptor *entry,
+		   const void *from, size_t n, size_t *ret_n);
 
 const char *message_key(const void *entry);
 const char *message_value(const void *entry);
