@@ -88,10 +88,38 @@ static int check_driver_name(const struct config *c, struct err *err)
 		       "--driver-name: must begin and end with a letter or digit");
 }
 
+/* Directories parted by commas, the first for new volumes. The Go driver's charts write
+ * one with or without a slash at its end. */
+static int check_bases(struct config *c, struct err *err)
+{
+	static const char name[] = "rds-volume-base-path";
+	const char *s = c->volume_base;
+	size_t used = 0;
+
+	while (*s) {
+		size_t n = strcspn(s, ",");
+		char *at = c->base_text + used;
+
+		if (used + n + 2 > sizeof(c->base_text))
+			return err_set(err, ERR_INVALID, "--%s: too long", name);
+		memcpy(at, s, n);
+		s += n + (s[n] == ',');
+		n -= n > 1 && at[n - 1] == '/';
+		at[n] = '\0';
+		if (check_path(name, at, err))
+			return -1;
+		used += n;
+		c->base_text[used++] = ',';
+	}
+	if (!used)
+		return missing(err, name, "a directory");
+	c->base_text[used - 1] = '\0';
+	c->volume_base = c->base_text;
+	return 0;
+}
+
 static int check_box(struct config *c, struct err *err)
 {
-	size_t n = strlen(c->volume_base);
-
 	if (!*c->rds_address)
 		return missing(err, "rds-address", "with --controller");
 	if (!*c->rds_user)
@@ -101,13 +129,7 @@ static int check_box(struct config *c, struct err *err)
 	if (!*c->rds_host_key && !c->rds_insecure)
 		return missing(err, "rds-host-key",
 			       "with --controller (or --rds-insecure-skip-verify)");
-	/* The Go driver's charts write the directory with and without a slash. */
-	if (n > 1 && c->volume_base[n - 1] == '/') {
-		(void)snprintf(c->base_text, sizeof(c->base_text), "%.*s", (int)n - 1,
-			       c->volume_base);
-		c->volume_base = c->base_text;
-	}
-	return check_path("rds-volume-base-path", c->volume_base, err);
+	return check_bases(c, err);
 }
 
 static int check_nodes(const struct config *c, struct err *err)

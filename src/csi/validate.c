@@ -136,11 +136,16 @@ static int check_field(struct walk *w, const ProtobufCFieldDescriptor *f, size_t
 	return 0;
 }
 
-static bool is_length_delimited(const ProtobufCFieldDescriptor *f)
+/* Repeated numbers may come packed, so bytes fit those too. */
+static bool fits(const ProtobufCFieldDescriptor *f, unsigned wire)
 {
-	return f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_BYTES ||
-	       f->type == PROTOBUF_C_TYPE_MESSAGE ||
-	       f->label == PROTOBUF_C_LABEL_REPEATED;
+	bool is_text = f->type == PROTOBUF_C_TYPE_STRING ||
+		       f->type == PROTOBUF_C_TYPE_BYTES ||
+		       f->type == PROTOBUF_C_TYPE_MESSAGE;
+
+	if (wire == WIRE_BYTES)
+		return is_text || f->label == PROTOBUF_C_LABEL_REPEATED;
+	return !is_text;
 }
 
 static int take_value(struct cursor *c, unsigned wire, struct cursor *ret)
@@ -183,11 +188,7 @@ static int walk_message(struct walk *w, const ProtobufCMessageDescriptor *desc,
 		f = protobuf_c_message_descriptor_get_field(desc, (unsigned)(tag >> 3));
 		if (!f)
 			continue;
-		if (wire == WIRE_BYTES && !is_length_delimited(f))
-			return malformed(w, desc);
-		if (wire != WIRE_BYTES && f->type == PROTOBUF_C_TYPE_STRING)
-			return malformed(w, desc);
-		if (wire != WIRE_BYTES && f->type == PROTOBUF_C_TYPE_MESSAGE)
+		if (!fits(f, wire))
 			return malformed(w, desc);
 		if (wire == WIRE_BYTES && check_field(w, f, &sums[f - desc->fields], value))
 			return -1;
