@@ -8,6 +8,7 @@ V      ?= 0
 Q      := $(if $(filter 1,$(V)),,@)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 WARN  := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla -Wformat=2 \
 	 -Wstrict-prototypes -Wold-style-definition -Wmissing-prototypes -Wpointer-arith \
@@ -113,7 +114,7 @@ $(BUILD)/gen/%.o: $(GEN)/%.c Makefile
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c $< -o $@
 
-$(BUILD)/src/main.o: CPPFLAGS += -DRDS_CSI_VERSION='"$(VERSION)"'
+$(BUILD)/src/main.o: CPPFLAGS += -DRDS_CSI_VERSION='"$(VERSION)"' -DRDS_CSI_COMMIT='"$(COMMIT)"'
 
 $(BUILD)/src/%.o: src/%.c Makefile | $(GENH)
 	@mkdir -p $(@D)

@@ -28,6 +28,7 @@ struct config {
 	bool rds_insecure;
 	uint64_t rds_port, rds_sessions, pool_reserve_percent;
 	const char *volume_base; /* absolute, parted by commas, no slash at their ends */
+	const char *first_base;	 /* the first of them: where new volumes go */
 	bool adopt_unmarked;
 	uint64_t fence_settle_ms;
 	/* The node. */
@@ -38,7 +39,8 @@ struct config {
 	/* Logs. */
 	enum log_level log_level;
 	unsigned log_format; /* enum config_log_format */
-	char endpoint_text[192], base_text[512], state_text[192];
+	char endpoint_text[192], base_text[512], first_text[192],
+		state_text[192];
 };
 
 /* 0, or -1 with one line that names the flag or variable at fault. get_env is getenv(3)

@@ -115,6 +115,11 @@ static int check_bases(struct config *c, struct err *err)
 		return missing(err, name, "a directory");
 	c->base_text[used - 1] = '\0';
 	c->volume_base = c->base_text;
+	c->first_base = c->first_text;
+	used = strcspn(c->base_text, ",");
+	if (used >= sizeof(c->first_text))
+		return err_set(err, ERR_INVALID, "--%s: too long", name);
+	memcpy(c->first_text, c->base_text, used);
 	return 0;
 }
 

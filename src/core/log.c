@@ -34,6 +34,21 @@ void log_set_level(enum log_level min_level)
 	min = min_level;
 }
 
+enum log_level log_level(void)
+{
+	return min;
+}
+
+bool log_may(struct log_rate *rate, uint64_t now_ms, uint64_t interval_ms)
+{
+	if (now_ms < rate->next_ms) {
+		rate->skipped++;
+		return false;
+	}
+	rate->next_ms = now_ms + interval_ms;
+	return true;
+}
+
 bool log_is_on(enum log_level level)
 {
 	return level >= min;

@@ -24,20 +24,37 @@ struct log_field {
 	} v;
 };
 
-static inline struct log_field KS(const char *key, const char *value) {
+static inline struct log_field KS(const char *key, const char *value)
+{
 	return (struct log_field){ key, LOG_FIELD_STR, { .s = value } };
-} static inline struct log_field KU(const char *key, uint64_t value) {
+}
+
+static inline struct log_field KU(const char *key, uint64_t value)
+{
 	return (struct log_field){ key, LOG_FIELD_UINT, { .u = value } };
-} static inline struct log_field KI(const char *key, int64_t value) {
+}
+
+static inline struct log_field KI(const char *key, int64_t value)
+{
 	return (struct log_field){ key, LOG_FIELD_INT, { .i = value } };
-} static inline struct log_field KB(const char *key, bool value) {
+}
+
+static inline struct log_field KB(const char *key, bool value)
+{
 	return (struct log_field){ key, LOG_FIELD_BOOL, { .u = value } };
 }
 #define LOG_END ((struct log_field){ .key = NULL })
 
 void log_open(enum log_level min_level, bool is_json);
 void log_set_level(enum log_level min_level);
+enum log_level log_level(void);
 bool log_is_on(enum log_level level);
+/* For a line that a fault may repeat without end: true once in interval_ms per site,
+ * which keeps a static struct log_rate; skipped counts those not written so far. */
+struct log_rate {
+	uint64_t next_ms, skipped;
+};
+bool log_may(struct log_rate *rate, uint64_t now_ms, uint64_t interval_ms);
 /* Takes struct log_field values, ended by LOG_END. Use the macros. */
 void log_write(enum log_level level, const char *module, const char *msg, ...);
 

@@ -110,6 +110,7 @@ Test(config, every_flag_does_what_it_says)
 		{ "--rds-insecure-skip-verify", AT(rds_insecure), BOOL, NULL, 1 },
 		{ "--rds-volume-base-path=/p/q", AT(volume_base), STR, "/p/q", 0 },
 		{ "--rds-volume-base-path=/p/q/,/r/", AT(volume_base), STR, "/p/q,/r", 0 },
+		{ "--rds-volume-base-path=/p/q/,/r/", AT(first_base), STR, "/p/q", 0 },
 		{ "--rds-sessions=1", AT(rds_sessions), U64, NULL, 1 },
 		{ "--pool-reserve=0", AT(pool_reserve_percent), U64, NULL, 0 },
 		{ "--adopt-unmarked", AT(adopt_unmarked), BOOL, NULL, 1 },
