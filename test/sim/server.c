@@ -1,0 +1,178 @@
+#include "sim/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sim/control.h"
+#include "sim/keys.h"
+#include "sim/menu.h"
+
+int server_listen(const char *host, uint16_t *port)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(*port)};
+	socklen_t len = sizeof sa;
+	int one = 1, fd;
+
+	if (inet_pton(AF_INET, host, &sa.sin_addr) != 1) {
+		fprintf(stderr, "rds-sim: not an IPv4 address: %s\n", host);
+		return -1;
+	}
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 || listen(fd, 64) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&sa, &len) < 0) {
+		fprintf(stderr, "rds-sim: %s:%u: %s\n", host, *port, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	*port = ntohs(sa.sin_port);
+	return fd;
+}
+
+static int make_bind(struct server *s, int i, const char *key_name)
+{
+	bool process_config = false;
+	ssh_key key = keys_load(s->opt.box.dir, key_name);
+
+	if (!key)
+		return -1;
+	s->binds[i] = ssh_bind_new();
+	ssh_bind_options_set(s->binds[i], SSH_BIND_OPTIONS_PROCESS_CONFIG, &process_config);
+	ssh_bind_options_set(s->binds[i], SSH_BIND_OPTIONS_BANNER, "ROSSSH");
+	if (ssh_bind_options_set(s->binds[i], SSH_BIND_OPTIONS_IMPORT_KEY, key) < 0) {
+		fprintf(stderr, "rds-sim: host key: %s\n", ssh_get_error(s->binds[i]));
+		return -1;
+	}
+	return 0;
+}
+
+static int load_user_keys(struct server *s)
+{
+	ssh_key own = keys_load(s->opt.box.dir, "client_key");
+
+	if (!own || ssh_pki_export_privkey_to_pubkey(own, &s->user_keys[0]) != SSH_OK)
+		return -1;
+	ssh_key_free(own);
+	s->n_user_keys = 1;
+	if (s->opt.authorized_keys)
+		s->n_user_keys += keys_read_public(s->opt.authorized_keys, s->user_keys + 1,
+						   MAX_USER_KEYS - 1);
+	return 0;
+}
+
+int server_open(struct server *s)
+{
+	uint16_t control_port = s->opt.control_port;
+
+	s->listen_fd = -1;
+	if (schema_load(s->opt.schema) < 0)
+		return -1;
+	menu_init();
+	s->box = box_open(&s->opt.box);
+	if (!s->box)
+		return -1;
+	s->fault = s->opt.fault;
+	sched_init(&s->sched, s->box, &s->fault);
+	ssh_init();
+	if (load_user_keys(s) < 0 || make_bind(s, 0, "host_key") < 0 ||
+	    make_bind(s, 1, "host_key2") < 0)
+		return -1;
+	s->port = s->opt.listen_port;
+	s->listen_fd = server_listen(s->opt.listen_host, &s->port);
+	if (s->listen_fd < 0 || control_open(s, s->opt.control_host, &control_port) < 0)
+		return -1;
+	fprintf(stderr, "rds-sim: RouterOS %s, pool %s %s\n", s->opt.box.version_text,
+		s->opt.box.pool_fs,
+		s->box->real_btrfs ? "with real subvolumes"
+				   : "with directories standing in for subvolumes");
+	printf("ready ssh=%s:%u control=%s:%u\n", s->opt.listen_host, s->port,
+	       s->opt.control_host, control_port);
+	fflush(stdout);
+	return 0;
+}
+
+void server_drop_all(struct server *s)
+{
+	for (struct conn *c = s->conns; c; c = c->next)
+		c->is_dead = true;
+}
+
+static void reap(struct server *s)
+{
+	struct conn **at = &s->conns, *c;
+
+	while ((c = *at)) {
+		if (!c->is_dead) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		conn_free(c);
+	}
+}
+
+static int sooner(int a, int b)
+{
+	if (a < 0)
+		return b;
+	return b < 0 || a < b ? a : b;
+}
+
+static void wait_for_work(struct server *s, int timeout)
+{
+	struct pollfd fds[1 + CONTROL_MAX_CONNS + 1 + 256 * CONN_FDS];
+	unsigned n = 0;
+
+	fds[n++] = (struct pollfd){.fd = s->listen_fd, .events = POLLIN};
+	n += control_poll(s, fds + n);
+	for (struct conn *c = s->conns; c && n + CONN_FDS <= sizeof fds / sizeof *fds;
+	     c = c->next) {
+		conn_poll(c, fds + n);
+		timeout = sooner(timeout, conn_timeout(c));
+		n += CONN_FDS;
+	}
+	if (s->box->exports_down_until || s->box->opt.dead_ms)
+		timeout = sooner(timeout, 20);
+	poll(fds, n, timeout);
+}
+
+void server_loop(struct server *s, const volatile int *stop)
+{
+	int timeout = -1, fd;
+
+	while (!*stop) {
+		wait_for_work(s, timeout);
+		while ((fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+			conn_accept(s, fd);
+		for (struct conn *c = s->conns; c; c = c->next)
+			conn_step(c);
+		reap(s);
+		timeout = sched_turn(&s->sched);
+		control_step(s);
+		reap(s);
+		box_tick(s->box);
+	}
+}
+
+void server_close(struct server *s)
+{
+	server_drop_all(s);
+	reap(s);
+	control_close(s);
+	sched_fini(&s->sched);
+	for (size_t i = 0; i < s->n_user_keys; i++)
+		ssh_key_free(s->user_keys[i]);
+	for (int i = 0; i < 2; i++)
+		if (s->binds[i])
+			ssh_bind_free(s->binds[i]);
+	if (s->listen_fd >= 0)
+		close(s->listen_fd);
+	box_close(s->box);
+}
