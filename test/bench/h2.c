@@ -24,14 +24,42 @@ uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static ssize_t on_send(nghttp2_session *s, const uint8_t *p, size_t n, int flags,
-		       void *arg)
+static int send_all(int fd, const uint8_t *p, size_t n)
 {
-	struct h2 *h = arg;
-	ssize_t did = send(h->fd, p, n, MSG_NOSIGNAL);
+	while (n > 0) {
+		ssize_t did = send(fd, p, n, MSG_NOSIGNAL);
 
-	(void)s, (void)flags;
-	return did > 0 ? did : NGHTTP2_ERR_CALLBACK_FAILURE;
+		if (did < 0 && errno != EINTR)
+			return -1;
+		p += did > 0 ? did : 0;
+		n -= did > 0 ? (size_t)did : 0;
+	}
+	return 0;
+}
+
+/* Frames go out many to a write, as grpc-go's do (its write buffer holds 32 KiB). */
+static int flush(struct h2 *h)
+{
+	uint8_t out[32768];
+	const uint8_t *p;
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = nghttp2_session_mem_send(h->session, &p)) > 0) {
+		if (len + (size_t)n > sizeof(out)) {
+			if (send_all(h->fd, out, len) != 0)
+				return -1;
+			len = 0;
+		}
+		if ((size_t)n > sizeof(out)) { /* a frame that is larger: alone */
+			if (send_all(h->fd, p, (size_t)n) != 0)
+				return -1;
+			continue;
+		}
+		memcpy(out + len, p, (size_t)n);
+		len += (size_t)n;
+	}
+	return n < 0 ? -1 : send_all(h->fd, out, len);
 }
 
 static int on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name,
@@ -120,7 +148,6 @@ struct h2 *h2_open(const char *path)
 	(void)setsockopt(h->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	(void)setsockopt(h->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	nghttp2_session_callbacks_new(&cb);
-	nghttp2_session_callbacks_set_send_callback(cb, on_send);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
@@ -183,7 +210,7 @@ int h2_run(struct h2 *h, struct h2_call *calls, size_t n, unsigned in_flight)
 
 		while (next < n && h->n_open < in_flight)
 			submit(h, &calls[next++]);
-		if (nghttp2_session_send(h->session) != 0)
+		if (flush(h) != 0)
 			return -1;
 		got = recv(h->fd, in, sizeof(in), 0);
 		if (got < 0 && errno == EINTR)
@@ -191,7 +218,7 @@ int h2_run(struct h2 *h, struct h2_call *calls, size_t n, unsigned in_flight)
 		if (got <= 0 || nghttp2_session_mem_recv(h->session, in, (size_t)got) < 0)
 			return -1;
 	}
-	return nghttp2_session_send(h->session) == 0 ? 0 : -1;
+	return flush(h);
 }
 
 void h2_call_fini(struct h2_call *c)
