@@ -51,7 +51,7 @@ static int read_integer(struct reader *r, const json_t *value, int64_t *ret)
 
 static int read_int32(struct reader *r, const json_t *value, int32_t *ret)
 {
-	int64_t n;
+	int64_t n = 0;
 
 	if (read_integer(r, value, &n))
 		return -1;
