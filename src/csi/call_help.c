@@ -96,14 +96,23 @@ static void put_type(struct buf *out, const ProtobufCFieldDescriptor *f)
 		put_fields(out, below);
 }
 
+static void put_field(struct buf *out, const ProtobufCFieldDescriptor *f)
+{
+	bool is_list = f->label == PROTOBUF_C_LABEL_REPEATED &&
+		       !(f->type == PROTOBUF_C_TYPE_MESSAGE &&
+			 validate_is_map_entry(f->descriptor));
+
+	(void)buf_printf(out, "%s: %s", f->name, is_list ? "[" : "");
+	put_type(out, f);
+	(void)buf_puts(out, is_list ? ", …]" : "");
+}
+
 static void put_fields(struct buf *out, const ProtobufCMessageDescriptor *desc)
 {
 	(void)buf_putc(out, '{');
 	for (unsigned i = 0; i < desc->n_fields; i++) {
-		const ProtobufCFieldDescriptor *f = &desc->fields[i];
-
-		(void)buf_printf(out, "%s%s: ", i ? ", " : "", f->name);
-		put_type(out, f);
+		(void)buf_puts(out, i ? ", " : "");
+		put_field(out, &desc->fields[i]);
 	}
 	(void)buf_putc(out, '}');
 }
@@ -112,14 +121,9 @@ static void put_method(struct buf *out, const ProtobufCMethodDescriptor *m)
 {
 	(void)buf_printf(out, "  %s\n", m->name);
 	for (unsigned i = 0; i < m->input->n_fields; i++) {
-		const ProtobufCFieldDescriptor *f = &m->input->fields[i];
-		bool is_list = f->label == PROTOBUF_C_LABEL_REPEATED &&
-			       !(f->type == PROTOBUF_C_TYPE_MESSAGE &&
-				 validate_is_map_entry(f->descriptor));
-
-		(void)buf_printf(out, "      %s: %s", f->name, is_list ? "[" : "");
-		put_type(out, f);
-		(void)buf_puts(out, is_list ? ", …]\n" : "\n");
+		(void)buf_puts(out, "      ");
+		put_field(out, &m->input->fields[i]);
+		(void)buf_putc(out, '\n');
 	}
 }
 
