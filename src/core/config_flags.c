@@ -2,6 +2,7 @@
 
 #define AT(field) offsetof(struct config, field)
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define NODE_NAME "abcdefghijklmnopqrstuvwxyz0123456789.-" /* RFC 1123 */
 #define GROUP(title) { .def = (title) }
 #define KLOG "takes no part here; klog's default is accepted"
 
@@ -18,7 +19,7 @@ const struct flag config_flags[] = {
 	  .def = "rds.csi.srvlab.io", .max = 63, .chars = ALNUM ".-",
 	  .help = "name of the CSI plugin" },
 	{ .name = "node-id", .kind = FLAG_STR, .offset = AT(node_id), .max = 253,
-	  .chars = ALNUM ".-", .help = "this node's name; mandatory with --node" },
+	  .chars = NODE_NAME, .help = "this node's name; mandatory with --node" },
 	{ .name = "version", .kind = FLAG_ACTION, .max = CONFIG_VERSION,
 	  .help = "print the versions and exit" },
 	{ .name = "help", .kind = FLAG_ACTION, .max = CONFIG_HELP,
@@ -61,7 +62,7 @@ const struct flag config_flags[] = {
 	  .chars = ALNUM "-",
 	  .help = "whose volumes these are; mandatory with --kubernetes=off" },
 	{ .name = "known-nodes", .kind = FLAG_STR, .offset = AT(known_nodes),
-	  .max = 65536, .chars = ALNUM ".-,",
+	  .max = 65536, .chars = NODE_NAME ",",
 	  .help = "a,b,c: nodes that count as healthy beside --node-id" },
 	{ .name = "fence-settle", .kind = FLAG_MS, .offset = AT(fence_settle_ms),
 	  .def = "2s", .max = 60000,
