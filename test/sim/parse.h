@@ -43,6 +43,7 @@ struct node *p_paren(struct parser *p);
 struct node *p_array(struct parser *p);
 struct node *p_sub(struct parser *p);		    /* [ … ] */
 struct node *p_bare(struct parser *p, const char *extra); /* extra: further legal bytes */
+struct node *p_number(struct parser *p);
 struct node *p_value(struct parser *p, const char *extra);
 struct node *p_block(struct parser *p, int end); /* statements up to end, not eaten */
 struct node *p_code(struct parser *p);		    /* { statements } */

@@ -82,13 +82,8 @@ static struct node *primary(struct parser *p)
 	default:
 		break;
 	}
-	if (isdigit(c) || (c == '*' && isxdigit(p_at(p, 1)))) {
-		struct node *n = p_bare(p, "");
-
-		if (n)
-			n->k = N_LIT;
-		return n;
-	}
+	if (isdigit(c) || (c == '*' && isxdigit(p_at(p, 1))))
+		return p_number(p);
 	if (isalpha(c) || (c == '.' && isalpha(p_at(p, 1))))
 		return word(p);
 	return p_fail(p, "syntax error", p->pos);

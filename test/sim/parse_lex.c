@@ -235,6 +235,21 @@ static bool is_prefix_slash(const struct parser *p, size_t from)
 	return true;
 }
 
+/* A literal in an expression ends where an operator begins: "5-3", "1->". */
+struct node *p_number(struct parser *p)
+{
+	size_t from = p->pos;
+	struct node *n = p_node(p, N_LIT, from);
+
+	if (p_peek(p) == '*')
+		p->pos++;
+	while (isalnum(p_peek(p)) || p_peek(p) == '.' || is_clock_colon(p, from) ||
+	       is_prefix_slash(p, from))
+		p->pos++;
+	n->v = v_typed(p->a, p->s + from, p->pos - from);
+	return n;
+}
+
 struct node *p_bare(struct parser *p, const char *extra)
 {
 	size_t from = p->pos;
