@@ -235,8 +235,7 @@ static void wrap_token(struct wrap *w, const char *s, size_t n)
 {
 	size_t room;
 
-	if (!w->no_wrap && w->line.len > w->indent && w->line.len + n + 1 > WIDTH &&
-	    n <= WIDTH - w->indent)
+	if (!w->no_wrap && w->line.len > w->indent && w->line.len + n + 1 > WIDTH)
 		wrap_break(w);
 	if (w->line.len > w->indent && w->line.p[w->line.len - 1] != ' ')
 		sb_addc(&w->line, ' ');
