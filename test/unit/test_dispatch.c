@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "support/capture.h"
 #include "support/fake_call.h"
 
 /* The seam: dispatch asks for nothing else of the grpc layer. */
@@ -41,7 +42,7 @@ enum { ST_START, ST_WAITING, ST_DONE, ST_N };
 static const char *const slow_states[ST_N] = { "start", "waiting", "done" };
 static const uint32_t slow_next[ST_N] = { OP_BIT(ST_WAITING) | OP_BIT(ST_DONE),
 					  OP_BIT(ST_DONE), 0 };
-static enum { SLOW_OK, SLOW_FAIL, SLOW_SILENT } slow_ends;
+static enum { SLOW_OK, SLOW_FAIL, SLOW_SILENT, SLOW_LONG } slow_ends;
 static int n_works, n_fini;
 
 static void on_slow(struct clock_timer *t)
@@ -55,6 +56,8 @@ static void slow_answer(struct rpc *rpc)
 
 	if (slow_ends == SLOW_FAIL)
 		op_fail(&rpc->op, ERR_UNAVAILABLE, "the box is away");
+	else if (slow_ends == SLOW_LONG)
+		op_fail(&rpc->op, ERR_UNAVAILABLE, "%0230d", 1);
 	else if (!resp)
 		op_fail(&rpc->op, ERR_EXHAUSTED, "out of memory");
 	else if (slow_ends != SLOW_SILENT)
@@ -407,5 +410,58 @@ Test(dispatch, every_allocation_may_fail)
 		cr_assert(a.err.code == ERR_OK || a.err.code == ERR_EXHAUSTED);
 		cr_assert(b.err.code == ERR_OK || b.err.code == ERR_EXHAUSTED);
 	});
+	close_setup(&s);
+}
+
+Test(dispatch, one_line_for_each_work_and_none_for_what_is_answered_from_memory)
+{
+	struct setup s;
+	struct grpc_call a = delete_of(DELETE_V1);
+	struct grpc_call b = call_of("/csi.v1.Identity/Probe", NULL, 0);
+	const char *line;
+	size_t n;
+
+	open_setup(&s);
+	log_open(LOG_INFO, true);
+	slow_ends = SLOW_FAIL;
+	t_capture();
+	dispatch_call(&s.d, &b);
+	dispatch_call(&s.d, &a);
+	t_run_until(&s.loop, n_works == 1);
+	clock_advance(&s.loop.uv, 1000);
+	t_run_until(&s.loop, s.n_idle == 1);
+	line = t_captured(&n);
+	cr_assert_eq(strchr(line, '\n'), line + n - 1, "%s", line);
+	cr_assert_not_null(strstr(line, "\"call\":2,\"method\":\"DeleteVolume\","
+					"\"volume\":\"v1\",\"node\":\"\","
+					"\"code\":\"UNAVAILABLE\",\"took_us\":"),
+			   "%s", line);
+	cr_assert_not_null(strstr(line, "\"err\":\"the box is away\""));
+	close_setup(&s);
+}
+
+Test(dispatch, a_line_keeps_to_400_bytes_and_never_holds_a_secret)
+{
+	static char message[256] = "\x0a\x80\x01";
+	struct setup s;
+	struct grpc_call c;
+	const char *line;
+	size_t n;
+
+	open_setup(&s);
+	log_open(LOG_DEBUG, true);
+	memset(message + 3, 'v', 128);
+	memcpy(message + 131, "\x12\x10\x0a\x03key\x12\x09hunter2!!", 18);
+	c = call_of("/csi.v1.Controller/DeleteVolume", message, 149);
+	t_capture();
+	slow_ends = SLOW_LONG;
+	dispatch_call(&s.d, &c);
+	t_run_until(&s.loop, n_works == 1);
+	clock_advance(&s.loop.uv, 1000);
+	t_run_until(&s.loop, s.n_idle == 1);
+	line = t_captured(&n);
+	cr_assert_eq(strlen(c.err.msg), 230, "%s", c.err.msg);
+	cr_assert(n > 350 && n <= 400, "%zu: %s", n, line);
+	cr_assert_null(strstr(line, "hunter2"));
 	close_setup(&s);
 }

@@ -1,36 +1,17 @@
 #include "support/t.h"
 
-#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/log.h"
+#include "support/capture.h"
 
-/* What body writes to stderr. */
-static char text[64 * 1024];
+static const char *text;
 static size_t text_len;
-static int saved = -1, file = -1;
-
-static void capture(void)
-{
-	char path[] = "/tmp/rds-csi-log.XXXXXX";
-
-	fflush(stderr);
-	saved = dup(STDERR_FILENO);
-	file = mkstemp(path);
-	cr_assert_geq(file, 0);
-	unlink(path);
-	dup2(file, STDERR_FILENO);
-}
 
 static void release(void)
 {
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-	text_len = (size_t)pread(file, text, sizeof(text) - 1, 0);
-	text[text_len] = '\0';
-	close(file);
+	text = t_captured(&text_len);
 }
 
 /* One line, valid JSON. */
@@ -56,7 +37,7 @@ Test(log, one_json_line_with_typed_fields)
 	json_t *v;
 
 	log_open(LOG_INFO, true);
-	capture();
+	t_capture();
 	log_info("csi", "volume created", KS("volume", "pvc-1"), KU("bytes", INT64_MAX),
 		 KI("diff", INT64_MIN), KB("is_new", true), KS("none", NULL));
 	release();
@@ -80,7 +61,7 @@ Test(log, every_byte_in_a_value_leaves_one_valid_line)
 		char value[] = { 'a', (char)byte, 'b', '\0' };
 		json_t *v;
 
-		capture();
+		t_capture();
 		log_info("csi", "x", KS("volume", value), KS("after", "ok"));
 		release();
 		v = one_line();
@@ -97,7 +78,7 @@ Test(log, a_value_cannot_forge_a_line_or_a_field)
 	json_t *v;
 
 	log_open(LOG_INFO, true);
-	capture();
+	t_capture();
 	log_info("csi", "x", KS("volume", evil));
 	release();
 	v = one_line();
@@ -106,7 +87,7 @@ Test(log, a_value_cannot_forge_a_line_or_a_field)
 	json_decref(v);
 
 	log_open(LOG_INFO, false);
-	capture();
+	t_capture();
 	log_info("csi", "x", KS("volume", "a b=c\nlevel=error"), KS("after", "ok"));
 	release();
 	cr_assert_eq(strchr(text, '\n'), text + text_len - 1);
@@ -122,7 +103,7 @@ Test(log, values_are_cut_and_the_line_stays_whole)
 	log_open(LOG_INFO, true);
 	memset(big, 'v', sizeof(big));
 	big[sizeof(big) - 1] = '\0';
-	capture();
+	t_capture();
 	log_info("csi", "x", KS("volume", big));
 	release();
 	v = one_line();
@@ -138,7 +119,7 @@ Test(log, the_worst_fields_never_exceed_the_line)
 	big[sizeof(big) - 1] = '\0';
 	for (int json = 0; json < 2; json++) {
 		log_open(LOG_INFO, json);
-		capture();
+		t_capture();
 		log_info(big, big, KS("a", big), KS("b", big), KS("c", big), KS("d", big),
 			 KU("e", 5));
 		release();
@@ -161,7 +142,7 @@ Test(log, a_cut_inside_a_character_is_still_valid)
 		for (size_t i = shift; i + 3 < sizeof(big); i += 3)
 			memcpy(big + i, "\xe2\x98\xba", 3);
 		big[sizeof(big) - 1] = '\0';
-		capture();
+		t_capture();
 		log_info("csi", "x", KS("volume", big));
 		release();
 		v = one_line();
@@ -172,7 +153,7 @@ Test(log, a_cut_inside_a_character_is_still_valid)
 Test(log, levels)
 {
 	log_open(LOG_WARN, true);
-	capture();
+	t_capture();
 	log_info("csi", "hidden");
 	log_debug("csi", "hidden");
 	log_warn("csi", "seen");

@@ -1,0 +1,118 @@
+#include "support/prog.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { POLL_MS = 2 };
+
+static void nap(void)
+{
+	const struct timespec t = { 0, POLL_MS * 1000000L };
+
+	(void)nanosleep(&t, NULL);
+}
+
+static void child(const struct prog *p, const char *const *argv, pid_t parent)
+{
+	int out = open(p->out, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	int err = open(p->err, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(err, STDERR_FILENO) < 0)
+		_exit(126);
+	execv(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
+}
+
+void prog_start(struct prog *p, const char *dir, const char *name,
+		const char *const *argv)
+{
+	pid_t parent = getpid();
+
+	snprintf(p->out, sizeof(p->out), "%s/%s.out", dir, name);
+	snprintf(p->err, sizeof(p->err), "%s/%s.err", dir, name);
+	fflush(NULL);
+	p->pid = fork();
+	cr_assert_geq(p->pid, 0);
+	if (p->pid == 0)
+		child(p, argv, parent);
+}
+
+int prog_wait(struct prog *p)
+{
+	int status = 0;
+
+	for (int ms = 0; ms < 30000; ms += POLL_MS) {
+		if (waitpid(p->pid, &status, WNOHANG) == p->pid) {
+			p->pid = 0;
+			return WIFSIGNALED(status) ? 256 + WTERMSIG(status) :
+						     WEXITSTATUS(status);
+		}
+		nap();
+	}
+	kill(p->pid, SIGKILL);
+	cr_assert_fail("it did not end; it said: %s", prog_text(p->err));
+	return -1;
+}
+
+bool prog_is_running(struct prog *p)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return p->pid && waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == 0;
+}
+
+int prog_run(struct prog *p, const char *dir, const char *name, const char *const *argv)
+{
+	prog_start(p, dir, name, argv);
+	return prog_wait(p);
+}
+
+const char *prog_text(const char *path)
+{
+	static char text[64 * 1024];
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	return text;
+}
+
+void prog_await(const char *path, const char *text)
+{
+	for (int ms = 0; ms < 20000; ms += POLL_MS) {
+		if (strstr(prog_text(path), text))
+			return;
+		nap();
+	}
+	cr_assert_fail("never said \"%s\", but: %s", text, prog_text(path));
+}
+
+static const char *binary(const char *env, const char *built)
+{
+	const char *path = getenv(env);
+
+	return path && *path ? path : built;
+}
+
+const char *prog_csi(void)
+{
+	return binary("RDS_CSI", T_BUILD_DIR "/rds-csi");
+}
+
+const char *prog_sim(void)
+{
+	return binary("RDS_SIM", T_BUILD_DIR "/rds-sim");
+}
