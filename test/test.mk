@@ -45,3 +45,10 @@ conformance:                    ## csi-sanity, the grpc-go interop client, h2spe
 	$(SUB) MODE=release programs
 	@RDS_CSI=$(abspath build/release-$(CCNAME)/rds-csi) RDS_SIM=$(abspath build/release-$(CCNAME)/rds-sim) \
 		T_PROG=$(abspath build/release-$(CCNAME)/test/prog) test/conformance
+
+.PHONY: docs docs-check
+docs: $(BIN)                    ## write the generated pages of docs/reference
+	@tools/docs $(BIN)
+
+docs-check: $(BIN)              ## fail where they are stale
+	@tools/docs $(BIN) --check
