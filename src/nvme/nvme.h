@@ -78,9 +78,10 @@ struct nvme_record {
 /* What is true of one volume and one path, now. */
 enum nvme_top { NVME_TOP_NONE, NVME_TOP_OURS, NVME_TOP_FOREIGN };
 struct nvme_query {
+	const char *id;
 	const char *nqn;    /* "" = not known */
 	const char *source; /* of the record; "" = not known */
-	const char *path;   /* as nvme_path_canonical gave it */
+	const char *path;   /* as mountinfo has it: no symbolic link in it */
 	const char *besides; /* not counted as elsewhere; NULL = none */
 	bool is_staging; /* with neither nqn nor source, the device under path decides */
 };
@@ -107,6 +108,8 @@ struct nvme_req {
 	const char *nqn, *source, *path, *from, *fs_type, *fs_uuid;
 	const char *const *options; /* MOUNT: user's flags, ended by NULL; NULL = none */
 	bool readonly, is_target;
+	bool is_fenced; /* UNMOUNT: the target has refused the NQN for good, so what is
+			   unwritten is lost, and the session may be cut first */
 	struct nvme_device device; /* argument; result of ATTACH and RESCAN */
 	/* Results, valid when op.err is ERR_OK. */
 	struct nvme_content content;
@@ -127,9 +130,8 @@ struct nvme_ops {
 			    const struct nvme_record *rec, struct err *err);
 	int (*record_forget)(struct nvme *nvme, const char *id, struct err *err);
 	/* Pure. 0, or INVALID_ARGUMENT naming the option. */
-	int (*check_options)(const char *fs_type, const char *const *options,
-			     struct err *err);
-	unsigned (*n_stuck)(const struct nvme *nvme);
+	int (*check_options)(const char *const *options, struct err *err);
+	unsigned (*n_stuck)(struct nvme *nvme);
 };
 
 /* An implementation embeds this as its first member; main makes and ends it. */

@@ -1,0 +1,117 @@
+#include "nvme/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "nvme/helper_verbs.h"
+
+static const struct {
+	const char *name;
+	int n_args;
+	helper_verb_fn *run;
+} verbs[] = {
+	{ "loop-attach", 2, helper_loop_attach },
+	{ "loop-detach", 2, helper_loop_detach },
+	{ "loop-rescan", 1, helper_loop_rescan },
+	{ "prove", 1, helper_prove },
+	{ "wipe", 1, helper_wipe },
+	{ "probe", 1, helper_probe },
+	{ "mount", 6, helper_mount },
+	{ "bind", 3, helper_bind },
+	{ "bind-node", 3, helper_bind_node },
+	{ "unmount", 2, helper_unmount },
+	{ "sync", 1, helper_sync },
+	{ "stats", 1, helper_stats },
+};
+
+/* Busy may pass by itself; a lost device is out of reach; the rest is as the user or the
+ * administrator left it. */
+static enum err_code code_of(int e)
+{
+	switch (e) {
+	case EBUSY:
+	case EAGAIN:
+	case EINTR:
+		return ERR_ABORTED;
+	case ENOMEM:
+	case ENOSPC:
+	case EMFILE:
+	case ENFILE:
+		return ERR_EXHAUSTED;
+	case EIO:
+	case ENXIO:
+	case ENODEV:
+	case ETIMEDOUT:
+		return ERR_UNAVAILABLE;
+	default:
+		return ERR_PRECONDITION;
+	}
+}
+
+int helper_fail(struct err *err, const char *what, const char *path)
+{
+	int e = errno;
+
+	return err_set(err, code_of(e), "%s %.120s: %s", what, path, strerror(e));
+}
+
+int helper_add_device(int fd, const char *path, struct reply *r, struct err *err)
+{
+	uint64_t size;
+	struct stat st;
+
+	if (fstat(fd, &st) || ioctl(fd, BLKGETSIZE64, &size))
+		return helper_fail(err, "size of", path);
+	reply_add_str(r, "device", path);
+	reply_add_u64(r, "size", size);
+	reply_add_u64(r, "major", major(st.st_rdev));
+	reply_add_u64(r, "minor", minor(st.st_rdev));
+	return 0;
+}
+
+/* Always said, both ways: the flag of the kernel's block device object outlives the
+ * image that was attached to it. */
+int helper_set_readonly(int fd, const char *mode, struct err *err)
+{
+	int on = strcmp(mode, "ro") == 0;
+
+	return ioctl(fd, BLKROSET, &on) ? helper_fail(err, "set", mode) : 0;
+}
+
+static int run(int argc, char **argv, struct reply *r, struct err *err)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, verb) == 0 && argc - 2 == verbs[i].n_args)
+			return verbs[i].run(argv + 2, r, err);
+	return err_set(err, ERR_INTERNAL, "helper: %.32s with %d arguments", verb,
+		       argc - 2);
+}
+
+/* Killed by SIGTERM like any other; the default dispositions are those of the spawner. */
+int helper_main(int argc, char **argv)
+{
+	static struct reply r;
+	struct err err = { .code = ERR_OK };
+	ssize_t n;
+
+	(void)umask(022);
+	reply_begin(&r);
+	if (run(argc, argv, &r, &err))
+		reply_begin(&r);
+	reply_add_u64(&r, "code", (uint64_t)err.code);
+	reply_add_str(&r, "msg", err.msg);
+	reply_end(&r);
+	n = write(STDOUT_FILENO, r.text, strlen(r.text));
+	_exit(n == (ssize_t)strlen(r.text) ? 0 : 1);
+}

@@ -1,0 +1,29 @@
+#ifndef NVME_HELPER_VERBS_H
+#define NVME_HELPER_VERBS_H
+#include "core/err.h"
+#include "nvme/reply.h"
+
+/* The verbs of the helper, one function each. argv holds the arguments after the verb,
+ * counted already. 0 with members added to the reply, or -1 with err. They run in a child
+ * that ends right after: what they open may stay open. */
+typedef int helper_verb_fn(char *const *argv, struct reply *r, struct err *err);
+
+helper_verb_fn helper_loop_attach; /* IMAGE ro|rw → device members */
+helper_verb_fn helper_loop_detach; /* DEVICE IMAGE */
+helper_verb_fn helper_loop_rescan; /* DEVICE → device members */
+helper_verb_fn helper_prove;	   /* DEVICE */
+helper_verb_fn helper_wipe;	   /* DEVICE */
+helper_verb_fn helper_probe;	   /* DEVICE → struct probe_facts' members */
+helper_verb_fn helper_mount;	   /* DEVICE DIR FSTYPE ro|rw FLAGS DATA */
+helper_verb_fn helper_bind;	   /* FROM DIR ro|rw */
+helper_verb_fn helper_bind_node;   /* DEVICE FILE ro|rw */
+helper_verb_fn helper_unmount;	   /* PATH keep|remove */
+helper_verb_fn helper_sync;	   /* PATH */
+helper_verb_fn helper_stats;	   /* PATH → stats members */
+
+/* Sets err from errno: "what path: text", by what the caller should do about it. */
+int helper_fail(struct err *err, const char *what, const char *path);
+/* path, size_bytes, major, minor of an open block device. */
+int helper_add_device(int fd, const char *path, struct reply *r, struct err *err);
+int helper_set_readonly(int fd, const char *mode, struct err *err); /* "ro" or "rw" */
+#endif

@@ -1,0 +1,239 @@
+#include "nvme/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/fsio.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "nvme/mount_opts.h"
+#include "nvme/mountinfo.h"
+#include "nvme/request.h"
+#include "nvme/sysfs.h"
+
+struct nvme_loop {
+	struct nvme nvme;
+	struct request_host host;
+	const char *exports_dir;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+};
+
+static struct nvme_loop *loop_of(struct nvme *nvme)
+{
+	return CONTAINER_OF(nvme, struct nvme_loop, nvme);
+}
+
+/* ---- what an NQN leads to ------------------------------------------------------------- */
+
+/* An NQN is a file name here, so none may climb. */
+static bool is_file_name(const char *nqn)
+{
+	return nqn[0] && nqn[0] != '.' && !strchr(nqn, '/');
+}
+
+/* 0 and the image's real path, or "" when the NQN is not exported. */
+static int resolve(const struct nvme_loop *l, const char *nqn, char *out, size_t size,
+		   struct err *err)
+{
+	char link[PATH_MAX], real[PATH_MAX];
+	int n;
+
+	out[0] = '\0';
+	if (!is_file_name(nqn))
+		return 0;
+	n = snprintf(link, sizeof(link), "%s/%s", l->exports_dir, nqn);
+	if (n < 0 || (size_t)n >= sizeof(link))
+		return err_set(err, ERR_INVALID, "path too long");
+	if (!realpath(link, real)) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;
+		return err_set(err, ERR_UNAVAILABLE, "%s: %s", link, strerror(errno));
+	}
+	if (strlen(real) >= size)
+		return err_set(err, ERR_PRECONDITION, "the image's path is too long");
+	memcpy(out, real, strlen(real) + 1);
+	return 0;
+}
+
+/* ---- looking ----------------------------------------------------------------------------- */
+
+/* Without a record and without an NQN that leads anywhere: the device under the staging
+ * mount, when its image bears the volume's name. */
+static int find_under(const char *text, const struct nvme_query *q,
+		      struct nvme_view *view, struct err *err)
+{
+	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
+	struct nvme_device dev;
+	int rc;
+
+	if (!e)
+		return err_nomem(err);
+	rc = mountinfo_top(text, q->path, e, err);
+	if (rc > 0 && sysfs_loop_image("/sys", e->major, e->minor, view->source,
+				       sizeof(view->source)) == 0 &&
+	    sysfs_is_image_of(view->source, q->id)) {
+		rc = sysfs_find_loop("/sys", view->source, &dev, err);
+		if (!rc)
+			view->device = dev;
+	}
+	mem_free(e);
+	return rc < 0 ? -1 : 0;
+}
+
+static int find_device(const struct nvme_loop *l, const struct nvme_query *q,
+		       struct nvme_view *view, struct err *err)
+{
+	if (resolve(l, q->nqn, view->source, sizeof(view->source), err))
+		return -1;
+	view->is_exported = view->source[0] != '\0';
+	if (!view->is_exported)
+		(void)strncat(view->source, q->source, NVME_SOURCE_MAX);
+	if (!view->source[0])
+		return 0;
+	return sysfs_find_loop("/sys", view->source, &view->device, err);
+}
+
+static int loop_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
+		     struct err *err)
+{
+	struct buf text;
+	int rc;
+
+	*ret = (struct nvme_view){ .is_exported = false };
+	if (find_device(loop_of(nvme), q, ret, err))
+		return -1;
+	buf_init(&text, MOUNTINFO_MAX);
+	rc = fsio_read("/proc/self/mountinfo", &text, err);
+	if (!rc && !ret->source[0] && q->is_staging)
+		rc = find_under(text.data, q, ret, err);
+	if (!rc)
+		rc = mountinfo_view(text.data, q, ret, err);
+	buf_fini(&text);
+	return rc;
+}
+
+/* ---- the rest of the port --------------------------------------------------------------- */
+
+static int loop_command(struct request_host *host, struct nvme_req *req,
+			struct command *c, struct err *err)
+{
+	switch (req->kind) {
+	case NVME_ATTACH:
+		if (!req->source[0])
+			return err_set(err, ERR_PRECONDITION, "%s is not exported",
+				       req->nqn);
+		command_helper(c, host->helper, "loop-attach", req->source,
+			       req->readonly ? "ro" : "rw");
+		return 0;
+	case NVME_DETACH:
+		command_helper(c, host->helper, "loop-detach", req->device.path,
+			       req->source);
+		return 0;
+	default:
+		command_helper(c, host->helper, "loop-rescan", req->device.path, NULL);
+		return 0;
+	}
+}
+
+static void loop_start(struct nvme *nvme, struct nvme_req *req,
+		       void (*done)(struct op *op))
+{
+	request_start(&loop_of(nvme)->host, req, done);
+}
+
+static int loop_record_read(struct nvme *nvme, const char *id, struct nvme_record *ret,
+			    struct err *err)
+{
+	return record_read(&loop_of(nvme)->host.records, id, ret, err);
+}
+
+static int loop_record_write(struct nvme *nvme, const char *id,
+			     const struct nvme_record *rec, struct err *err)
+{
+	return record_write(&loop_of(nvme)->host.records, id, rec, err);
+}
+
+static int loop_record_forget(struct nvme *nvme, const char *id, struct err *err)
+{
+	return record_forget(&loop_of(nvme)->host.records, id, err);
+}
+
+static int check_options(const char *const *options, struct err *err)
+{
+	struct mount_opts *o = mem_alloc(sizeof(*o));
+	int rc;
+
+	if (!o)
+		return err_nomem(err);
+	rc = mount_opts_parse(options, o, err);
+	mem_free(o);
+	return rc;
+}
+
+static unsigned loop_n_stuck(struct nvme *nvme)
+{
+	return loop_of(nvme)->host.children.n_stuck;
+}
+
+static const struct nvme_ops loop_ops = {
+	.start = loop_start,
+	.look = loop_look,
+	.record_read = loop_record_read,
+	.record_write = loop_record_write,
+	.record_forget = loop_record_forget,
+	.check_options = check_options,
+	.n_stuck = loop_n_stuck,
+};
+
+struct nvme *nvme_loop_new(uv_loop_t *loop, const struct nvme_loop_conf *conf,
+			   struct err *err)
+{
+	struct nvme_loop *l;
+
+	if (access(conf->exports_dir, R_OK | X_OK)) {
+		(void)err_set(err, ERR_PRECONDITION, "exports directory %s: %s",
+			      conf->exports_dir, strerror(errno));
+		return NULL;
+	}
+	l = mem_calloc(1, sizeof(*l));
+	if (!l) {
+		(void)err_nomem(err);
+		return NULL;
+	}
+	l->nvme.ops = &loop_ops;
+	l->exports_dir = conf->exports_dir;
+	l->host.helper = conf->helper ? conf->helper : "/proc/self/exe";
+	l->host.command = loop_command;
+	proc_registry_init(&l->host.children, loop);
+	if (record_open(&l->host.records, conf->state_dir, err)) {
+		mem_free(l);
+		return NULL;
+	}
+	log_warn("node", "loop devices instead of NVMe: for demonstration and tests only",
+		 KS("exports", conf->exports_dir));
+	return &l->nvme;
+}
+
+static void on_stopped(void *arg)
+{
+	struct nvme_loop *l = arg;
+	void (*stopped)(void *) = l->stopped;
+	void *stopped_arg = l->stopped_arg;
+
+	mem_free(l);
+	stopped(stopped_arg);
+}
+
+void nvme_loop_stop(struct nvme *nvme, void (*stopped)(void *arg), void *arg)
+{
+	struct nvme_loop *l = loop_of(nvme);
+
+	l->stopped = stopped;
+	l->stopped_arg = arg;
+	proc_registry_stop(&l->host.children, on_stopped, l);
+}

@@ -1,0 +1,213 @@
+#include "nvme/mountinfo.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/str.h"
+
+static bool is_octal(const char *s)
+{
+	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' &&
+	       s[2] <= '7';
+}
+
+/* The next blank-separated field, decoded. out may be NULL to skip it. -1 when there is
+ * none or it is too long. */
+static int field(const char **s, char *out, size_t size)
+{
+	size_t n = 0;
+	const char *p = *s;
+
+	while (*p == ' ')
+		p++;
+	if (*p == '\0' || *p == '\n')
+		return -1;
+	while (*p && *p != ' ' && *p != '\n') {
+		char c = *p++;
+
+		if (c == '\\' && is_octal(p)) {
+			c = (char)((p[0] - '0') * 64 + (p[1] - '0') * 8 + (p[2] - '0'));
+			p += 3;
+		}
+		if (!out)
+			continue;
+		if (n + 1 >= size)
+			return -1;
+		out[n++] = c;
+	}
+	if (out)
+		out[n] = '\0';
+	*s = p;
+	return 0;
+}
+
+static int number(const char *s, uint32_t *ret)
+{
+	uint64_t v;
+
+	if (str_to_u64(s, &v) || v > UINT32_MAX)
+		return -1;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+static int number_field(const char **s, uint32_t *ret)
+{
+	char text[16];
+
+	return field(s, text, sizeof(text)) || number(text, ret) ? -1 : 0;
+}
+
+static int device_field(const char **s, struct mountinfo_entry *e)
+{
+	char text[32], *colon;
+
+	if (field(s, text, sizeof(text)))
+		return -1;
+	colon = strchr(text, ':');
+	if (!colon)
+		return -1;
+	*colon = '\0';
+	return number(text, &e->major) || number(colon + 1, &e->minor) ? -1 : 0;
+}
+
+/* Options come as a comma-separated list whose first word is rw or ro. */
+static bool is_ro(const char *options)
+{
+	return strcmp(options, "ro") == 0 || str_starts_with(options, "ro,");
+}
+
+static int parse_tail(const char **s, struct mountinfo_entry *e)
+{
+	char word[64], options[8] = "";
+
+	do {
+		if (field(s, word, sizeof(word)))
+			return -1;
+	} while (strcmp(word, "-") != 0);
+	if (field(s, e->fs_type, sizeof(e->fs_type)) ||
+	    field(s, e->source, sizeof(e->source)))
+		return -1;
+	while (**s == ' ')
+		(*s)++;
+	/* Only the first word matters, and the list may be long. */
+	strncpy(options, *s, sizeof(options) - 1);
+	options[strcspn(options, ",\n")] = '\0';
+	e->is_readonly |= is_ro(options);
+	return 0;
+}
+
+int mountinfo_next(const char **text, struct mountinfo_entry *e)
+{
+	const char *s = *text, *end;
+	char options[4096];
+
+	if (!*s)
+		return 0;
+	end = strchr(s, '\n');
+	if (!end || number_field(&s, &e->id) || number_field(&s, &e->parent) ||
+	    device_field(&s, e) || field(&s, e->root, sizeof(e->root)) ||
+	    field(&s, e->path, sizeof(e->path)) || field(&s, options, sizeof(options)))
+		return -1;
+	e->is_readonly = is_ro(options);
+	if (parse_tail(&s, e))
+		return -1;
+	*text = end + 1;
+	return 1;
+}
+
+bool mountinfo_is_fs_of(const struct mountinfo_entry *e, const struct nvme_device *dev)
+{
+	if (!dev->path[0])
+		return false;
+	if (e->major == 0)
+		return strcmp(e->source, dev->path) == 0;
+	return e->major == dev->major && e->minor == dev->minor;
+}
+
+bool mountinfo_is_node_of(const struct mountinfo_entry *e, const struct nvme_device *dev)
+{
+	const char *name = strrchr(dev->path, '/'), *root = strrchr(e->root, '/');
+
+	return name && root && strcmp(name, root) == 0 &&
+	       (strcmp(e->fs_type, "devtmpfs") == 0 || strcmp(e->fs_type, "tmpfs") == 0);
+}
+
+/* Of two mounts stacked at one path the upper one has the lower as its parent; the order
+ * of lines decides only between others. */
+static bool is_above(const struct mountinfo_entry *e, const struct mountinfo_entry *top)
+{
+	return top->parent != e->id;
+}
+
+static int fail(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "mountinfo: a line cannot be understood");
+}
+
+int mountinfo_top(const char *text, const char *path, struct mountinfo_entry *ret,
+		  struct err *err)
+{
+	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
+	bool has_top = false;
+	int rc;
+
+	if (!e)
+		return err_nomem(err);
+	while ((rc = mountinfo_next(&text, e)) > 0) {
+		if (strcmp(e->path, path) != 0 || (has_top && !is_above(e, ret)))
+			continue;
+		*ret = *e;
+		has_top = true;
+	}
+	mem_free(e);
+	return rc < 0 ? fail(err) : has_top;
+}
+
+static void count(const struct mountinfo_entry *e, const struct nvme_query *q,
+		  struct nvme_view *view)
+{
+	bool is_ours = mountinfo_is_fs_of(e, &view->device) ||
+		       mountinfo_is_node_of(e, &view->device);
+
+	if (strcmp(e->path, q->path) == 0) {
+		view->n_layers++;
+		view->n_foreign_layers += !is_ours;
+	} else if (is_ours && (!q->besides || strcmp(e->path, q->besides) != 0)) {
+		view->n_elsewhere++;
+		view->n_elsewhere_writable += !e->is_readonly;
+	}
+}
+
+static void set_top(const struct mountinfo_entry *e, struct nvme_view *view)
+{
+	bool is_fs = mountinfo_is_fs_of(e, &view->device);
+
+	view->is_node = !is_fs && mountinfo_is_node_of(e, &view->device);
+	view->top = is_fs || view->is_node ? NVME_TOP_OURS : NVME_TOP_FOREIGN;
+	view->is_readonly = e->is_readonly;
+	view->fs_type[0] = '\0';
+	(void)strncat(view->fs_type, e->fs_type, NVME_FS_MAX);
+}
+
+int mountinfo_view(const char *text, const struct nvme_query *q, struct nvme_view *view,
+		   struct err *err)
+{
+	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
+	const char *all = text;
+	int rc;
+
+	if (!e)
+		return err_nomem(err);
+	view->top = NVME_TOP_NONE;
+	while ((rc = mountinfo_next(&text, e)) > 0)
+		count(e, q, view);
+	if (rc < 0)
+		(void)fail(err);
+	else if (view->n_layers)
+		rc = mountinfo_top(all, q->path, e, err);
+	if (rc > 0)
+		set_top(e, view);
+	mem_free(e);
+	return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,37 @@
+#ifndef NVME_MOUNTINFO_H
+#define NVME_MOUNTINFO_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "nvme/nvme.h"
+
+/* /proc/<pid>/mountinfo (proc_pid_mountinfo(5)), and what it says of one volume and one
+ * path. Pure. Blank, tab, newline and backslash stand in it as three octal digits. */
+enum { MOUNTINFO_MAX = 8 * 1024 * 1024 };
+
+struct mountinfo_entry {
+	uint32_t id, parent, major, minor;
+	bool is_readonly; /* this mount, or its whole file system */
+	char root[NVME_PATH_MAX + 1], path[NVME_PATH_MAX + 1];
+	char fs_type[64], source[NVME_PATH_MAX + 1];
+};
+
+/* Reads the next line at *text. 1, 0 at the end, -1 when the line cannot be understood.
+ */
+int mountinfo_next(const char **text, struct mountinfo_entry *ret);
+
+/* Whether the mount shows the device's file system, or its node bound somewhere. btrfs
+ * reports an anonymous device number, so there the source decides. */
+bool mountinfo_is_fs_of(const struct mountinfo_entry *e, const struct nvme_device *dev);
+bool mountinfo_is_node_of(const struct mountinfo_entry *e, const struct nvme_device *dev);
+
+/* Fills in the mount part of *view from the whole text, by view->device, q->path and
+ * q->besides. 0, or -1 with UNAVAILABLE (malformed) or RESOURCE_EXHAUSTED. */
+int mountinfo_view(const char *text, const struct nvme_query *q, struct nvme_view *view,
+		   struct err *err);
+/* The topmost mount at path: 1 and *ret, 0 when there is none, -1 as above. */
+int mountinfo_top(const char *text, const char *path, struct mountinfo_entry *ret,
+		  struct err *err);
+#endif

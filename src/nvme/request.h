@@ -1,0 +1,20 @@
+#ifndef NVME_REQUEST_H
+#define NVME_REQUEST_H
+#include "core/proc.h"
+#include "nvme/command.h"
+#include "nvme/record.h"
+
+/* A request of the port as an op: one child, under the volume's lock where it changes
+ * anything. Shared by the back ends, which embed a struct request_host. */
+struct request_host {
+	struct proc_registry children;
+	struct record_dir records;
+	const char *helper; /* the program that has helper_main */
+	/* The back end's own kinds (ATTACH, RESCAN, DETACH): as command_make. */
+	int (*command)(struct request_host *host, struct nvme_req *req, struct command *c,
+		       struct err *err);
+};
+
+void request_start(struct request_host *host, struct nvme_req *req,
+		   void (*done)(struct op *op));
+#endif
