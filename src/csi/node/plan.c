@@ -1,0 +1,203 @@
+#include "csi/node/plan.h"
+
+#include <string.h>
+
+/* ---- stage ------------------------------------------------------------------------------ */
+
+static int check_same(const struct plan_stage *want, const struct nvme_record *rec,
+		      struct err *err)
+{
+	if (want->is_block != rec->is_block)
+		return err_set(err, ERR_EXISTS, "the volume is staged as %s",
+			       rec->is_block ? "block" : "a file system");
+	if (want->readonly != rec->is_readonly)
+		return err_set(err, ERR_EXISTS, "the volume is staged %s",
+			       rec->is_readonly ? "read-only" : "writable");
+	return 0;
+}
+
+static int check_mounted(const struct plan_stage *want, const struct nvme_view *view,
+			 const struct nvme_record *rec, struct err *err)
+{
+	if (view->n_foreign_layers)
+		return err_set(err, ERR_PRECONDITION,
+			       "something else is mounted at the staging path");
+	if (want->is_block || view->is_node)
+		return err_set(err, ERR_EXISTS, "the volume is staged as a file system");
+	if (strcmp(view->fs_type, want->fs_type) != 0)
+		return err_set(err, ERR_EXISTS, "the volume is staged as %s, %s is wanted",
+			       view->fs_type, want->fs_type);
+	if (rec && rec->stage == NVME_STAGED)
+		return check_same(want, rec, err);
+	if (view->is_readonly != want->readonly)
+		return err_set(err, ERR_EXISTS, "the volume is staged %s",
+			       view->is_readonly ? "read-only" : "writable");
+	return 0;
+}
+
+int plan_stage_begin(const struct plan_stage *want, const struct nvme_view *view,
+		     const struct nvme_record *rec, enum plan_begin *ret, struct err *err)
+{
+	bool is_recorded = rec && rec->stage == NVME_STAGED && rec->is_this_boot;
+
+	if (view->n_layers) {
+		if (check_mounted(want, view, rec, err))
+			return -1;
+		*ret = is_recorded ? PLAN_STAGED : PLAN_ADOPT;
+		return 0;
+	}
+	if (view->device.path[0] && is_recorded && rec->is_block) {
+		if (check_same(want, rec, err))
+			return -1;
+		*ret = PLAN_STAGED;
+		return 0;
+	}
+	if (view->n_elsewhere && !want->is_block)
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume is in use at %u other paths",
+			       view->n_elsewhere);
+	*ret = PLAN_ATTACH;
+	return 0;
+}
+
+int plan_stage_device(const struct plan_stage *want, const struct nvme_device *dev,
+		      const struct nvme_record *rec, struct err *err)
+{
+	uint64_t least = want->size_bytes > rec->size_bytes ? want->size_bytes
+							    : rec->size_bytes;
+
+	if (dev->size_bytes == 0 || dev->size_bytes < least)
+		return err_set(err, ERR_PRECONDITION,
+			       "the device has %llu bytes, the volume has %llu",
+			       (unsigned long long)dev->size_bytes,
+			       (unsigned long long)least);
+	return 0;
+}
+
+/* Our own mkfs, begun under this very record, and nothing was mounted since. */
+static bool was_cut_short(const struct nvme_record *rec)
+{
+	return rec->stage == NVME_FORMATTING && !rec->was_mounted;
+}
+
+static int plan_blank(const struct plan_stage *want, const struct nvme_record *rec,
+		      enum plan_content *ret, struct err *err)
+{
+	if (want->readonly)
+		return err_set(err, ERR_PRECONDITION,
+			       "the device is blank, and a read-only stage never formats");
+	if (rec->was_mounted)
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume held a file system and is blank now: not "
+			       "formatted");
+	*ret = PLAN_FORMAT;
+	return 0;
+}
+
+static int check_fs(const struct plan_stage *want, const struct nvme_content *content,
+		    const struct nvme_record *rec, struct err *err)
+{
+	if (strcmp(content->fs_type, want->fs_type) != 0)
+		return err_set(err, ERR_PRECONDITION,
+			       "the device holds %s, %s is wanted: not formatted",
+			       content->fs_type, want->fs_type);
+	if (rec->fs_uuid[0] && strcmp(content->fs_uuid, rec->fs_uuid) != 0)
+		return err_set(err, ERR_PRECONDITION,
+			       "the file system is %s, this volume's was %s",
+			       content->fs_uuid, rec->fs_uuid);
+	if (want->readonly && content->is_dirty)
+		return err_set(err, ERR_PRECONDITION,
+			       "the file system was not cleanly unmounted: it must be "
+			       "mounted writable once");
+	return 0;
+}
+
+int plan_stage_content(const struct plan_stage *want, const struct nvme_content *content,
+		       const struct nvme_record *rec, enum plan_content *ret,
+		       struct err *err)
+{
+	switch (content->kind) {
+	case NVME_BLANK:
+		return plan_blank(want, rec, ret, err);
+	case NVME_FS:
+		/* mkfs writes its primary superblock last: one that can be read was
+		 * finished, or is another node's work since. Never formatted again. */
+		if (check_fs(want, content, rec, err))
+			return -1;
+		*ret = content->is_dirty ? PLAN_CHECK : PLAN_MOUNT;
+		return 0;
+	default:
+		if (!was_cut_short(rec) || want->readonly)
+			return err_set(err, ERR_PRECONDITION,
+				       "never formatted, for the device holds %s",
+				       content->found);
+		*ret = PLAN_FORMAT_ANEW;
+		return 0;
+	}
+}
+
+/* Volumes are whole MiB; what mkfs leaves at the end is less. */
+bool plan_needs_growth(const struct nvme_content *content, uint64_t device_bytes)
+{
+	enum { MIB = 1024 * 1024 };
+
+	return content->fs_size_bytes && device_bytes > content->fs_size_bytes &&
+	       device_bytes - content->fs_size_bytes >= MIB;
+}
+
+/* ---- publish ---------------------------------------------------------------------------- */
+
+static int check_staged(const struct plan_publish *want, const struct plan_facts *f,
+			struct err *err)
+{
+	if (f->rec && strcmp(f->rec->nqn, want->nqn) != 0)
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume is staged under another NQN: it was fenced "
+			       "and must be unstaged first");
+	if (!want->is_block && f->staging->top != NVME_TOP_OURS)
+		return err_set(err, ERR_PRECONDITION, "the volume is not staged");
+	if (want->is_block && (!f->staging->device.path[0] || f->staging->n_layers))
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume is not staged as block");
+	return 0;
+}
+
+static int check_others(const struct plan_publish *want, const struct nvme_view *target,
+			struct err *err)
+{
+	unsigned n_readonly = target->n_elsewhere - target->n_elsewhere_writable;
+
+	if (want->is_single_writer && target->n_elsewhere)
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume is published at another path already, and its "
+			       "access mode allows one");
+	/* A block device is read-only as a whole or not at all. */
+	if (want->is_block && want->readonly && target->n_elsewhere_writable)
+		return err_set(err, ERR_PRECONDITION,
+			       "the block volume is published writable elsewhere");
+	if (want->is_block && !want->readonly && n_readonly)
+		return err_set(err, ERR_PRECONDITION,
+			       "the block volume is published read-only elsewhere");
+	return 0;
+}
+
+int plan_publish(const struct plan_publish *want, const struct plan_facts *f,
+		 enum plan_target *ret, struct err *err)
+{
+	bool is_ro = want->readonly || (!want->is_block && f->staging->is_readonly);
+
+	if (check_staged(want, f, err) || check_others(want, f->target, err))
+		return -1;
+	if (f->target->n_foreign_layers)
+		return err_set(err, ERR_PRECONDITION,
+			       "something else is mounted at the target path");
+	if (f->target->top == NVME_TOP_NONE) {
+		*ret = PLAN_BIND;
+		return 0;
+	}
+	if (f->target->is_node != want->is_block || f->target->is_readonly != is_ro)
+		return err_set(err, ERR_EXISTS,
+			       "the volume is published there with other arguments");
+	*ret = PLAN_PUBLISHED;
+	return 0;
+}
