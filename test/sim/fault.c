@@ -13,6 +13,8 @@ static const struct {
 	{"jitter-ms", offsetof(struct fault, jitter_ms), "random addition to it, 0..N"},
 	{"reply-ms", offsetof(struct fault, reply_ms),
 	 "delay between the end of a script and its answer (output is held back)"},
+	{"statement-ms", offsetof(struct fault, statement_ms),
+	 "random delay 0..N before each statement, so that scripts truly overlap"},
 	{"refuse", offsetof(struct fault, refuse), "1: close new connections at once"},
 	{"hang", offsetof(struct fault, hang),
 	 "the next N execs are neither run nor answered (their connections stay)"},

@@ -20,7 +20,7 @@ enum cut_from {
 };
 
 struct fault {
-	int64_t latency_ms, jitter_ms, reply_ms;
+	int64_t latency_ms, jitter_ms, reply_ms, statement_ms;
 	int64_t refuse;		/* 1: new connections are closed at once */
 	int64_t hang, hang_after; /* so many execs: not run, or run and not answered; 0 none */
 	int64_t garbage;	/* so many execs are answered with random bytes */

@@ -32,9 +32,16 @@ static void switch_to_main(struct exec *e)
 /* Another script, or the world outside, may want to go on. */
 static bool is_crowded(const struct exec *e)
 {
-	for (const struct exec *x = e->sched->list; x; x = x->next)
-		if (x != e && x->state == EXEC_READY)
+	uint64_t now = 0;
+
+	for (const struct exec *x = e->sched->list; x; x = x->next) {
+		if (x == e || (x->state != EXEC_READY && x->state != EXEC_SLEEPING))
+			continue;
+		if (!now)
+			now = now_ms();
+		if (x->state == EXEC_READY || x->wake_ms <= now)
 			return true;
+	}
 	return e->run.statements % 64 == 0;
 }
 
@@ -89,23 +96,26 @@ static int statement_faults(struct exec *e)
 	return 0;
 }
 
-static int on_statement(struct run *r)
-{
-	struct exec *e = r->hook_data;
-
-	if (must_die(e) < 0 || statement_faults(e) < 0)
-		return -1;
-	if (!e->sched->fault->interleave || !is_crowded(e))
-		return 0;
-	return wait_as(e, EXEC_READY);
-}
-
 static int on_sleep(struct run *r, uint64_t ms)
 {
 	struct exec *e = r->hook_data;
 
 	e->wake_ms = now_ms() + ms;
 	return wait_as(e, EXEC_SLEEPING);
+}
+
+static int on_statement(struct run *r)
+{
+	struct exec *e = r->hook_data;
+	int64_t spread = e->sched->fault->statement_ms;
+
+	if (must_die(e) < 0 || statement_faults(e) < 0)
+		return -1;
+	if (spread)
+		return on_sleep(r, rand_u64() % (uint64_t)(spread + 1));
+	if (!e->sched->fault->interleave || !is_crowded(e))
+		return 0;
+	return wait_as(e, EXEC_READY);
 }
 
 static const struct run_hooks hooks = {on_statement, on_sleep};
