@@ -5,13 +5,25 @@
 
 enum { PS_METHOD, PS_SCHEME, PS_PATH, PS_AUTHORITY, PS_STATUS, PS_N };
 
-static const char *const pseudo_names[PS_N] = {
-	":method", ":scheme", ":path", ":authority", ":status",
+/* Every field of every request is held against these: lengths first. */
+struct name {
+	const char *text;
+	size_t len;
 };
+#define NAME(s)                  \
+	{                        \
+		s, sizeof(s) - 1 \
+	}
 
-static const char *const connection_specific[] = {
-	"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade",
+static const struct name pseudo_names[PS_N] = {
+	NAME(":method"),    NAME(":scheme"), NAME(":path"),
+	NAME(":authority"), NAME(":status"),
 };
+static const struct name connection_specific[] = {
+	NAME("connection"),	   NAME("keep-alive"), NAME("proxy-connection"),
+	NAME("transfer-encoding"), NAME("upgrade"),
+};
+static const struct name te = NAME("te"), content_length = NAME("content-length");
 
 void fields_init(struct fields *f)
 {
@@ -37,7 +49,7 @@ static bool is_token(const char *s, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		char c = s[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		if (!((c >= 'a' && c <= 'z') || c == '-' || (c >= '0' && c <= '9') ||
 		      (c && strchr("!#$%&'*+-.^_`|~", c))))
 			return false;
 	}
@@ -55,15 +67,16 @@ static bool is_value(const char *s, size_t n)
 	if (n && (is_blank(s[0]) || is_blank(s[n - 1])))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (s[i] == '\0' || s[i] == '\r' || s[i] == '\n')
+		if ((unsigned char)s[i] <= '\r' &&
+		    (s[i] == '\0' || s[i] == '\r' || s[i] == '\n'))
 			return false;
 	return true;
 }
 
-static bool is_name(const struct field *field, const char *name)
+static bool is_name(const struct field *field, const struct name *name)
 {
-	return field->name_len == strlen(name) &&
-	       memcmp(field->name, name, field->name_len) == 0;
+	return field->name_len == name->len &&
+	       memcmp(field->name, name->text, name->len) == 0;
 }
 
 static bool has_text(const struct field *field, const char *text)
@@ -76,7 +89,7 @@ static bool is_pseudo_ok(struct fields *f, const struct field *field)
 {
 	unsigned which = 0;
 
-	while (which < PS_N && !is_name(field, pseudo_names[which]))
+	while (which < PS_N && !is_name(field, &pseudo_names[which]))
 		which++;
 	if (which == PS_N || f->kind == FIELDS_TRAILERS || f->has_regular ||
 	    f->seen & 1U << which)
@@ -112,32 +125,49 @@ static bool is_regular_ok(struct fields *f, const struct field *field)
 	f->has_regular = true;
 	if (!is_token(field->name, field->name_len))
 		return false;
-	for (size_t i = 0; i < sizeof(connection_specific) / sizeof(char *); i++)
-		if (is_name(field, connection_specific[i]))
+	for (size_t i = 0; i < sizeof(connection_specific) / sizeof(struct name); i++)
+		if (is_name(field, &connection_specific[i]))
 			return false;
-	if (is_name(field, "te"))
+	if (is_name(field, &te))
 		return has_text(field, "trailers");
-	if (is_name(field, "content-length") && f->kind != FIELDS_TRAILERS)
+	if (is_name(field, &content_length) && f->kind != FIELDS_TRAILERS)
 		return is_length_ok(f, field);
 	return true;
 }
 
+/* Before each pair in the text. */
+struct pair {
+	uint16_t name_len, value_len; /* FIELDS_MAX bounds both */
+};
+
+enum { FIELDS_USUAL = 400 }; /* text of a request of grpc-go: one allocation */
+
 static int keep(struct fields *f, const struct field *field)
 {
-	size_t len = f->text.len;
+	struct pair pair;
+	size_t need;
+	char *p;
 
 	f->size += field->name_len + field->value_len + FIELDS_OVERHEAD;
 	if (f->size > FIELDS_MAX)
 		f->is_too_large = true;
 	if (f->is_too_large)
 		return 0;
-	if (buf_append(&f->text, field->name, field->name_len) ||
-	    buf_putc(&f->text, '\0') ||
-	    buf_append(&f->text, field->value, field->value_len) ||
-	    buf_putc(&f->text, '\0')) {
-		f->text.len = len;
+	need = sizeof(pair) + field->name_len + field->value_len + 2;
+	if (need < FIELDS_USUAL && f->text.len == 0)
+		need = FIELDS_USUAL;
+	if (buf_reserve(&f->text, need))
 		return -1;
-	}
+	pair = (struct pair){ (uint16_t)field->name_len, (uint16_t)field->value_len };
+	p = f->text.data + f->text.len;
+	memcpy(p, &pair, sizeof(pair));
+	p += sizeof(pair);
+	memcpy(p, field->name, field->name_len);
+	p[field->name_len] = '\0';
+	p += field->name_len + 1;
+	memcpy(p, field->value, field->value_len);
+	p[field->value_len] = '\0';
+	f->text.len = (size_t)(p - f->text.data) + field->value_len + 1;
 	return 0;
 }
 
@@ -168,13 +198,16 @@ void fields_end(struct fields *f)
 /* Walks the stored pairs; *pos starts at 0. */
 static const char *next_value(const struct fields *f, size_t *pos, const char *name)
 {
-	while (*pos < f->text.len) {
-		const char *n = f->text.data + *pos;
-		const char *v = n + strlen(n) + 1;
+	size_t len = strlen(name);
 
-		*pos = (size_t)(v - f->text.data) + strlen(v) + 1;
-		if (strcmp(n, name) == 0)
-			return v;
+	while (*pos < f->text.len) {
+		const char *n = f->text.data + *pos + sizeof(struct pair);
+		struct pair pair;
+
+		memcpy(&pair, n - sizeof(pair), sizeof(pair));
+		*pos += sizeof(pair) + pair.name_len + pair.value_len + 2u;
+		if (pair.name_len == len && memcmp(n, name, len) == 0)
+			return n + len + 1;
 	}
 	return NULL;
 }

@@ -15,7 +15,7 @@ enum { FIELDS_MAX = 16 * 1024, FIELDS_OVERHEAD = 32 /* RFC 9113 6.5.2, each fiel
 enum fields_kind { FIELDS_REQUEST, FIELDS_RESPONSE, FIELDS_TRAILERS };
 
 struct fields {
-	struct buf text; /* owned: name NUL value NUL … */
+	struct buf text; /* owned: lengths, name NUL value NUL, … */
 	size_t size;	 /* by the rule of SETTINGS_MAX_HEADER_LIST_SIZE */
 	enum fields_kind kind;
 	unsigned seen;	       /* pseudo-header fields of this section, bit by index */
