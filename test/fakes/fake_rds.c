@@ -267,16 +267,33 @@ static void keep_late(struct fake_rds *f, const struct rds_req *req)
 	list_append(&f->late, &l->node);
 }
 
+unsigned fake_rds_n_late(const struct fake_rds *f)
+{
+	unsigned n = 0;
+
+	for (const struct list *it = f->late.next; it != &f->late; it = it->next)
+		n++;
+	return n;
+}
+
+void fake_rds_run_late_nth(struct fake_rds *f, unsigned nth)
+{
+	struct list *it = f->late.next;
+	struct fake_late *l;
+
+	while (nth--)
+		it = it->next;
+	l = CONTAINER_OF(it, struct fake_late, node);
+	list_remove(&l->node);
+	l->req.op.err.code = ERR_OK;
+	run(f, &l->req);
+	mem_free(l);
+}
+
 void fake_rds_run_late(struct fake_rds *f)
 {
-	while (!list_is_empty(&f->late)) {
-		struct fake_late *l = CONTAINER_OF(f->late.next, struct fake_late, node);
-
-		list_remove(&l->node);
-		l->req.op.err.code = ERR_OK;
-		run(f, &l->req);
-		mem_free(l);
-	}
+	while (!list_is_empty(&f->late))
+		fake_rds_run_late_nth(f, 0);
 }
 
 static bool is_mutation(const struct rds_req *req)

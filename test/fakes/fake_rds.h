@@ -45,4 +45,6 @@ struct rds_volume *fake_rds_find(struct fake_rds *f, const char *id);
 struct rds_volume *fake_rds_add(struct fake_rds *f, const char *id, uint64_t size_bytes);
 /* The scripts that were cut off run on now, oldest first. */
 void fake_rds_run_late(struct fake_rds *f);
+unsigned fake_rds_n_late(const struct fake_rds *f);
+void fake_rds_run_late_nth(struct fake_rds *f, unsigned nth);
 #endif

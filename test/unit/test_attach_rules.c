@@ -32,9 +32,11 @@ static const char *show_holders(const struct rds_record *r)
 
 static struct attach_view view_of(struct rds_record *r, const char *holders)
 {
-	struct attach_view v = {
-		.record = r, .is_exported = true, .has_own_nqn = true, .cluster_id = "c1"
-	};
+	struct attach_view v = { .record = r,
+				 .is_exported = true,
+				 .is_sealed = true,
+				 .has_own_nqn = true,
+				 .cluster_id = "c1" };
 
 	*r = (struct rds_record){ .kind = RDS_RECORD_OURS,
 				  .nonce = "11111111",
@@ -273,6 +275,11 @@ Test(attach_rules, what_this_call_wrote_is_not_written_again)
 	/* A publish cut between the record and the export. */
 	parse_holders("a/w", &r, &v);
 	v.is_exported = false;
+	cr_assert_eq(attach_publish(&v, &ask, &plan, &err), ATTACH_WRITE);
+	cr_assert_str_eq(show_holders(&plan.record), "a/w");
+	/* An unpublish cut off may still wait for this nonce. */
+	v.is_exported = true;
+	v.is_sealed = false;
 	cr_assert_eq(attach_publish(&v, &ask, &plan, &err), ATTACH_WRITE);
 	cr_assert_str_eq(show_holders(&plan.record), "a/w");
 }

@@ -54,27 +54,27 @@ Test(attachments, a_belief_comes_back_whole)
 {
 	struct attachments *a = attachments_new(&csi, NULL);
 	struct rds_volume v = held("v1", "own");
-	struct rds_record r;
-	char nqn[RDS_NQN_MAX + 1];
+	struct attachments_belief b;
 
 	v.record.n_holders = 2;
 	v.record.is_fencing = v.record.is_bound = true;
 	snprintf(v.record.holders[1].node, RDS_NODE_MAX, "b");
 	v.record.holders[1].use = 'r';
-	attachments_learn(a, &v);
-	cr_assert(attachments_recall(a, "v1", &r, nqn));
-	cr_assert_str_eq(nqn, v.nqn);
-	cr_assert_str_eq(r.nonce, v.record.nonce);
-	cr_assert_str_eq(r.cluster, "c1");
-	cr_assert_str_eq(r.claim, "ns/c");
-	cr_assert_eq(r.generation, 2);
-	cr_assert(r.is_fencing && r.is_bound && r.kind == RDS_RECORD_OURS);
-	cr_assert_eq(r.n_holders, 2);
-	cr_assert_str_eq(r.holders[1].node, "b");
-	cr_assert_eq(r.holders[1].use, 'r');
+	attachments_learn(a, &v, false);
+	cr_assert(attachments_recall(a, "v1", &b));
+	cr_assert_str_eq(b.nqn, v.nqn);
+	cr_assert_str_eq(b.record.nonce, v.record.nonce);
+	cr_assert_str_eq(b.record.cluster, "c1");
+	cr_assert_str_eq(b.record.claim, "ns/c");
+	cr_assert_eq(b.record.generation, 2);
+	cr_assert(b.record.is_fencing && b.record.is_bound &&
+		  b.record.kind == RDS_RECORD_OURS);
+	cr_assert_eq(b.record.n_holders, 2);
+	cr_assert_str_eq(b.record.holders[1].node, "b");
+	cr_assert_eq(b.record.holders[1].use, 'r');
 	attachments_forget(a, "v1");
 	attachments_forget(a, "v1");
-	cr_assert(!attachments_recall(a, "v1", &r, nqn));
+	cr_assert(!attachments_recall(a, "v1", &b));
 	attachments_free(a);
 	cr_assert_eq(mem_live(), 0);
 }
@@ -84,17 +84,17 @@ Test(attachments, volumes_with_a_holder_are_counted_once)
 	struct attachments *a = attachments_new(&csi, NULL);
 	struct rds_volume v = held("v1", "own"), free_one = held("v2", NULL);
 
-	attachments_learn(a, &v);
-	attachments_learn(a, &v);
-	attachments_learn(a, &free_one);
+	attachments_learn(a, &v, false);
+	attachments_learn(a, &v, false);
+	attachments_learn(a, &free_one, false);
 	cr_assert_eq(attachments_count(a), 1);
 	v.record.n_holders = 0;
-	attachments_learn(a, &v);
+	attachments_learn(a, &v, false);
 	cr_assert_eq(attachments_count(a), 0);
 	/* What is not ours is not believed. */
 	v.record.n_holders = 1;
 	v.record.kind = RDS_RECORD_FOREIGN;
-	attachments_learn(a, &v);
+	attachments_learn(a, &v, false);
 	cr_assert_eq(attachments_count(a), 0);
 	attachments_free(a);
 	cr_assert_eq(mem_live(), 0);
@@ -103,21 +103,21 @@ Test(attachments, volumes_with_a_holder_are_counted_once)
 Test(attachments, the_least_recently_used_belief_goes)
 {
 	struct attachments *a = attachments_new(&csi, NULL);
-	struct rds_record r;
-	char nqn[RDS_NQN_MAX + 1], id[32];
+	struct attachments_belief b;
+	char id[32];
 
 	for (int i = 0; i <= ATTACHMENTS_MAX_BELIEFS; i++) {
 		struct rds_volume v;
 
 		snprintf(id, sizeof(id), "v%d", i);
 		v = held(id, "own");
-		attachments_learn(a, &v);
+		attachments_learn(a, &v, false);
 		if (i == 0)
 			continue;
-		cr_assert_eq(attachments_recall(a, "v0", &r, nqn), true);
+		cr_assert_eq(attachments_recall(a, "v0", &b), true);
 	}
 	cr_assert_eq(attachments_count(a), ATTACHMENTS_MAX_BELIEFS);
-	cr_assert(!attachments_recall(a, "v1", &r, nqn));
+	cr_assert(!attachments_recall(a, "v1", &b));
 	attachments_free(a);
 	cr_assert_eq(mem_live(), 0);
 }
@@ -128,12 +128,37 @@ static void one_run(void)
 	struct rds_volume v = held("v1", "own");
 
 	if (a)
-		attachments_learn(a, &v);
+		attachments_learn(a, &v, false);
 	attachments_free(a);
 }
 
 Test(attachments, every_allocation_may_fail)
 {
 	T_EACH_ALLOC_FAILS(one_run());
+	cr_assert_eq(mem_live(), 0);
+}
+
+Test(attachments, a_nonce_is_sealed_by_its_writing_and_not_by_a_look)
+{
+	struct attachments *a = attachments_new(&csi, NULL);
+	struct rds_volume v = held("v1", "own");
+	struct attachments_belief b;
+
+	attachments_learn(a, &v, false);
+	cr_assert(attachments_recall(a, "v1", &b) && !b.is_sealed);
+	attachments_learn(a, &v, true);
+	cr_assert(attachments_recall(a, "v1", &b) && b.is_sealed);
+	/* Looked at again: the same nonce is still ours, another one is not. */
+	attachments_learn(a, &v, false);
+	cr_assert(attachments_recall(a, "v1", &b) && b.is_sealed);
+	memcpy(v.record.nonce, "87654321", RDS_NONCE);
+	attachments_learn(a, &v, false);
+	cr_assert(attachments_recall(a, "v1", &b) && !b.is_sealed);
+	/* A write that ended nobody knows how. */
+	attachments_learn(a, &v, true);
+	attachments_forget(a, "v1");
+	attachments_learn(a, &v, false);
+	cr_assert(attachments_recall(a, "v1", &b) && !b.is_sealed);
+	attachments_free(a);
 	cr_assert_eq(mem_live(), 0);
 }

@@ -112,8 +112,10 @@ static enum attach_verdict again(const struct attach_view *view,
 		return ATTACH_REFUSED;
 	}
 	ret->record = next_record(view);
-	/* Cut between the record and the export: the same record once more. */
-	return view->is_exported ? ATTACH_DONE : ATTACH_WRITE;
+	/* The same record once more, under a new nonce: where an earlier publish was cut
+	 * between record and export, and where an unpublish of this node that was cut off
+	 * may still wait for the nonce that is there. */
+	return view->is_exported && view->is_sealed ? ATTACH_DONE : ATTACH_WRITE;
 }
 
 enum attach_verdict attach_publish(const struct attach_view *view,

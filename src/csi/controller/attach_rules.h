@@ -12,7 +12,8 @@
 struct attach_view {
 	const struct rds_record *record;
 	bool is_exported;
-	bool is_nonce_new; /* this very call wrote it: nothing late can have seen it */
+	bool is_nonce_new; /* this very call wrote it */
+	bool is_sealed;	   /* no script that was cut off can run under this nonce */
 	bool has_own_nqn;  /* the NQN is the base of the id or a fenced form of it */
 	uint32_t nqn_generation;
 	bool may_adopt; /* a volume without a record may become ours */

@@ -21,7 +21,7 @@ struct belief {
 	struct list lru; /* newest first */
 	uint32_t generation;
 	uint8_t n_holders;
-	bool is_fencing, is_bound;
+	bool is_fencing, is_bound, is_sealed;
 	char nonce[RDS_NONCE + 1];
 	char text[];
 };
@@ -138,28 +138,30 @@ static const char *take(const char *from, char *to)
 	return from + n;
 }
 
-bool attachments_recall(struct attachments *a, const char *id, struct rds_record *ret,
-			char ret_nqn[RDS_NQN_MAX + 1])
+bool attachments_recall(struct attachments *a, const char *id,
+			struct attachments_belief *ret)
 {
 	struct belief *b = find(a, id);
+	struct rds_record *r = &ret->record;
 	const char *s;
 
 	if (!b)
 		return false;
-	*ret = (struct rds_record){ .kind = RDS_RECORD_OURS,
-				    .generation = b->generation,
-				    .is_fencing = b->is_fencing,
-				    .is_bound = b->is_bound,
-				    .n_holders = b->n_holders };
-	memcpy(ret->nonce, b->nonce, sizeof(ret->nonce));
-	(void)take(a->cluster_id, ret->cluster);
+	*r = (struct rds_record){ .kind = RDS_RECORD_OURS,
+				  .generation = b->generation,
+				  .is_fencing = b->is_fencing,
+				  .is_bound = b->is_bound,
+				  .n_holders = b->n_holders };
+	memcpy(r->nonce, b->nonce, sizeof(r->nonce));
+	(void)take(a->cluster_id, r->cluster);
 	s = b->text + strlen(b->text) + 1;
-	s = take(s, ret_nqn);
-	s = take(s, ret->claim);
+	s = take(s, ret->nqn);
+	s = take(s, r->claim);
 	for (unsigned i = 0; i < b->n_holders; i++) {
-		ret->holders[i].use = *s++;
-		s = take(s, ret->holders[i].node);
+		r->holders[i].use = *s++;
+		s = take(s, r->holders[i].node);
 	}
+	ret->is_sealed = b->is_sealed;
 	list_remove(&b->lru);
 	list_insert(a->lru.next, &b->lru);
 	return true;
@@ -206,9 +208,12 @@ static struct belief *pack(const struct rds_volume *v)
 	return b;
 }
 
-void attachments_learn(struct attachments *a, const struct rds_volume *volume)
+void attachments_learn(struct attachments *a, const struct rds_volume *volume,
+		       bool is_written)
 {
-	struct belief *b;
+	struct belief *b = find(a, volume->id);
+	bool is_sealed = is_written || (b && b->is_sealed &&
+					strcmp(b->nonce, volume->record.nonce) == 0);
 
 	attachments_forget(a, volume->id);
 	if (volume->record.kind != RDS_RECORD_OURS)
@@ -222,6 +227,7 @@ void attachments_learn(struct attachments *a, const struct rds_volume *volume)
 		mem_free(b);
 		return;
 	}
+	b->is_sealed = is_sealed;
 	list_insert(a->lru.next, &b->lru);
 	if (b->n_holders)
 		a->n_held++;

@@ -18,7 +18,8 @@ static void learn(const struct box *box)
 	if (box->is_listing || !a)
 		return;
 	if (box_volume(box))
-		attachments_learn(a, &req->volume);
+		attachments_learn(a, &req->volume,
+				  req->kind >= RDS_PUBLISH && req->outcome == RDS_OK);
 	else if (op_failed(&req->op) ? req->is_outcome_unknown : true)
 		attachments_forget(a, req->id);
 }

@@ -43,8 +43,7 @@ static enum attach_verdict decide(struct change *c, struct attach_view *view,
 								      &c->plan, &err);
 	if (c->op.state != ST_START)
 		op_fail_err(&c->op, &err);
-	if (nqn != c->nqn)
-		memcpy(c->nqn, nqn, strlen(nqn) + 1);
+	memcpy(c->nqn, nqn, strlen(nqn) + 1);
 	return verdict;
 }
 
@@ -52,13 +51,14 @@ static enum attach_verdict decide(struct change *c, struct attach_view *view,
  * with what is there; a refusal or a "done" must have been seen. */
 static bool is_warm(struct change *c)
 {
-	struct attach_view view = { .record = &c->believed, .is_exported = true };
+	struct attach_view view = { .record = &c->believed.record, .is_exported = true };
 
-	if (!attachments_recall(c->csi->attachments, c->id, &c->believed, c->nqn)) {
-		c->believed.kind = RDS_RECORD_NONE;
+	if (!attachments_recall(c->csi->attachments, c->id, &c->believed)) {
+		c->believed.record.kind = RDS_RECORD_NONE;
 		return false;
 	}
-	return decide(c, &view, c->nqn) == ATTACH_WRITE;
+	view.is_sealed = c->believed.is_sealed;
+	return decide(c, &view, c->believed.nqn) == ATTACH_WRITE;
 }
 
 static void start_read(struct change *c)
@@ -84,7 +84,8 @@ static void start_write(struct change *c, const struct rds_record *from)
 
 static void start_fence(struct change *c)
 {
-	c->believed.kind = RDS_RECORD_NONE; /* from here on it is we who change it */
+	c->believed.record.kind =
+		RDS_RECORD_NONE; /* from here on it is we who change it */
 	fence_prepare(&c->fence, c->id, &c->volume.record, &c->plan.record);
 	op_move(&c->op, ST_FENCING);
 	fence_start(&c->fence, c->csi, &c->op);
@@ -94,12 +95,13 @@ static void start_fence(struct change *c)
  * script may have run on. The row is what is believed from now on. */
 static int check_missing(struct change *c)
 {
+	const struct rds_record *believed = &c->believed.record;
 	const char *missing;
 
-	if (!c->is_publish || c->believed.kind != RDS_RECORD_OURS ||
-	    strcmp(c->believed.nonce, c->volume.record.nonce) == 0)
+	if (!c->is_publish || believed->kind != RDS_RECORD_OURS ||
+	    strcmp(believed->nonce, c->volume.record.nonce) == 0)
 		return 0;
-	missing = attach_missing(&c->believed, &c->volume.record, c->ask.node);
+	missing = attach_missing(believed, &c->volume.record, c->ask.node);
 	if (!missing)
 		return 0;
 	op_fail(&c->op, ERR_ABORTED,
@@ -118,6 +120,10 @@ static void judge(struct change *c, const struct box *from, bool is_nonce_new)
 
 	c->volume = from->req.volume;
 	view.is_exported = c->volume.is_exported;
+	view.is_sealed =
+		is_nonce_new ||
+		(c->believed.record.kind == RDS_RECORD_OURS && c->believed.is_sealed &&
+		 strcmp(c->believed.record.nonce, c->volume.record.nonce) == 0);
 	if (volume_check_shape(&c->volume, &err) || check_missing(c)) {
 		op_fail_err(&c->op, &err);
 		op_move(&c->op, ST_DONE);
@@ -157,7 +163,7 @@ static void step(struct op *op)
 		if (op_failed(op))
 			op_move(op, ST_DONE);
 		else if (is_warm(c))
-			start_write(c, &c->believed);
+			start_write(c, &c->believed.record);
 		else
 			start_read(c);
 		return;

@@ -18,7 +18,7 @@ struct change {
 	bool is_absent;
 	struct rds_volume volume;
 	/* Work. */
-	struct rds_record believed; /* kind NONE: nothing was */
+	struct attachments_belief believed; /* record.kind NONE: nothing was */
 	/* Expected by the exec under way. */
 	char nqn[RDS_NQN_MAX + 1], nonce[RDS_NONCE + 1];
 	struct attach_plan plan;
