@@ -15,6 +15,7 @@ static const char *const nodes[N_NODES] = { "node-a", "node-b", "node-c" };
 struct node {
 	bool is_known;		   /* to the controller that runs now */
 	bool is_granted;	   /* Publish said OK; until an Unpublish it may write */
+	bool is_out;		   /* Unpublish said OK, and no Publish was sent since */
 	bool was_lost;		   /* was unknown while it held the volume */
 	char nqn[RDS_NQN_MAX + 1]; /* what it connects to */
 };
@@ -78,6 +79,8 @@ static void look_at_grants(void)
 	for (unsigned i = 0; i < N_NODES; i++) {
 		const struct node *n = &m->nodes[i];
 
+		if (n->is_out && is_recorded(v, nodes[i]))
+			violate("a node that was let go is in the record", nodes[i]);
 		if (!n->is_granted || n->was_lost)
 			continue;
 		granted++;
@@ -164,6 +167,7 @@ static void publish(unsigned i)
 	req.volume_id = ID;
 	req.node_id = (char *)(uintptr_t)nodes[i];
 	req.volume_capability = &cap.cap;
+	n->is_out = false;
 	if (run_call(&call, "ControllerPublishVolume", &req) == ERR_OK) {
 		resp = ctl_reply(
 			&call, &csi__v1__controller_publish_volume_response__descriptor);
@@ -195,6 +199,7 @@ static enum err_code unpublish(unsigned i)
 	req.node_id = (char *)(uintptr_t)nodes[i];
 	code = run_call(&call, "ControllerUnpublishVolume", &req);
 	ctl_call_free(&call);
+	n->is_out = code == ERR_OK;
 	if (code != ERR_OK || !n->is_granted || was_known)
 		return code;
 	if (m->n_zombies < MAX_ZOMBIES)
