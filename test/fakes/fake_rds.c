@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "csi/ids.h"
 
 struct fake_volume {
 	struct map_node node;
@@ -434,6 +435,8 @@ static void start(struct rds *rds, struct rds_req *req, void (*done)(struct op *
 	struct fake_rds *f = CONTAINER_OF(rds, struct fake_rds, rds);
 	struct fake_req *fr = mem_calloc(1, sizeof(*fr));
 
+	/* Nothing else may ever reach the box. */
+	bug_on(req->id && !id_is_volume(req->id));
 	req->impl = fr;
 	req->is_outcome_unknown = false;
 	if (fr)

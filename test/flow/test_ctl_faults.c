@@ -460,3 +460,38 @@ Test(ctl_faults, the_second_caller_of_a_volume_is_ABORTED_and_others_go_on)
 	cr_assert_eq(ctl_delete(&c, ID), ERR_OK);
 	ctl_close(&c);
 }
+
+/* By type name, the states that were entered. */
+static struct {
+	const struct op_type *type;
+	uint32_t seen;
+} traced[16];
+
+static void on_trace(const struct op *op, unsigned from, unsigned to)
+{
+	unsigned i = 0;
+
+	(void)from;
+	while (traced[i].type && traced[i].type != op->type)
+		i++;
+	traced[i].type = op->type;
+	traced[i].seen |= OP_BIT(to);
+}
+
+Test(ctl_faults, the_scenarios_enter_every_state_of_every_op)
+{
+	op_trace = on_trace;
+	for (int i = 0; i < N_SCENARIOS; i++) {
+		struct ctl c;
+
+		ctl_open(&c);
+		scenarios[i].prepare(&c);
+		repeat(&c, &scenarios[i], "traced", 0);
+	}
+	op_trace = NULL;
+	for (unsigned i = 0; traced[i].type; i++)
+		for (unsigned st = 0; st < traced[i].type->n_states; st++)
+			cr_assert(traced[i].seen & OP_BIT(st), "%s never was in state %s",
+				  traced[i].type->name, traced[i].type->states[st]);
+	cr_assert_not_null(traced[11].type, "too few ops");
+}
