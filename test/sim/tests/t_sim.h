@@ -14,6 +14,13 @@
 #include "sim/menu.h"
 #include "sim/opts.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#define T_LSAN() cr_expect_eq(__lsan_do_recoverable_leak_check(), 0)
+#else
+#define T_LSAN() ((void)0)
+#endif
+
 struct t_box {
 	struct opts o;
 	struct box *box;
@@ -67,7 +74,10 @@ static inline void t_close(struct t_box *t)
 {
 	box_close(t->box);
 	free(t->last);
+	t->box = NULL;
+	t->last = NULL;
 	t_rmtree(t->dir);
+	T_LSAN();
 }
 
 /* The whole output, CRLF as "\n". */
