@@ -73,8 +73,9 @@ struct node {
 	const struct cmd_schema *cmd;
 	struct arg *args;
 	unsigned n_args;
-	bool is_mutating;  /* this command, or for a block anything in it, changes things */
-	const char *late;  /* error found while parsing that the box reports when run */
+	bool is_mutating; /* this command, or for a block anything in it, changes things
+			   */
+	const char *late; /* error found while parsing that the box reports when run */
 
 	/* N_VAR, N_WORD: property index in prop_menu, looked up once */
 	const struct menu_schema *prop_menu;

@@ -119,7 +119,7 @@ struct disk *box_nqn_holder(struct box *b, const char *nqn, const struct disk *e
 /* Makes or removes the symlink as is_exported and the NQN demand. */
 void box_export_sync(struct box *b, struct disk *d);
 void box_exports_down(struct box *b, uint64_t ms); /* a reboot: back after ms */
-void box_tick(struct box *b);			    /* exports that are due, dead subvolumes */
+void box_tick(struct box *b); /* exports that are due, dead subvolumes */
 
 /* ---- files and space (files.c) ---- */
 /* "/storage-pool/a" -> "storage-pool/a"; NULL if it is not a plain path on the pool. */
@@ -154,7 +154,8 @@ void box_save_disk(struct box *b, const struct disk *d);
 void box_save_subvol(struct box *b, const struct subvol *s);
 void box_save_gone(struct box *b, const char *kind, unsigned id);
 /* One effect; any text may be NULL. */
-void box_history(struct box *b, const struct run *r, const char *op, const char *const *kv);
+void box_history(struct box *b, const struct run *r, const char *op,
+		 const char *const *kv);
 void box_history_write(const struct box *b, struct sb *out, uint64_t from);
 
 /* ---- variables that outlive a script ---- */

@@ -9,7 +9,8 @@ typedef int builtin_fn(struct run *r, const struct node *n, struct value *ret);
 static int need(struct run *r, const struct node *n, const char *name, struct value *ret)
 {
 	if (!call_arg(n, name))
-		return run_error(r, NULL, "Script Error: missing value(s) of argument(s) %s",
+		return run_error(r, NULL,
+				 "Script Error: missing value(s) of argument(s) %s",
 				 name);
 	return call_value(r, n, name, ret);
 }
@@ -60,7 +61,8 @@ static int do_local(struct run *r, const struct node *n, struct value *ret)
 
 	*ret = v_nothing();
 	if (!name)
-		return run_error(r, NULL, "Script Error: missing value(s) of argument(s) name");
+		return run_error(r, NULL,
+				 "Script Error: missing value(s) of argument(s) name");
 	if (call_value(r, n, code ? "do" : "value", &v) < 0)
 		return -1;
 	if (global)
@@ -101,7 +103,8 @@ static int do_set(struct run *r, const struct node *n, struct value *ret)
 
 	*ret = v_nothing();
 	if (!name)
-		return run_error(r, NULL, "Script Error: missing value(s) of argument(s) name");
+		return run_error(r, NULL,
+				 "Script Error: missing value(s) of argument(s) name");
 	if (call_value(r, n, "value", &v) < 0)
 		return -1;
 	if (name->val->k == N_BIN)
@@ -173,7 +176,7 @@ static int do_totype(struct run *r, const struct node *n, struct value *ret)
 	if (v.t == V_STR)
 		v = v_typed(&r->a, v.s, v.len);
 	if (want == V_TIME && v.t == V_NUM)
-		v = (struct value){.t = V_TIME, .n = v.n * 1000};
+		v = (struct value){ .t = V_TIME, .n = v.n * 1000 };
 	*ret = v.t == want ? v : v_nil();
 	return 0;
 }
@@ -202,7 +205,8 @@ static int do_toarray(struct run *r, const struct node *n, struct value *ret)
 	d = delim.t == V_STR && delim.len ? delim.s : ",";
 	if (v.t == V_STR && v.len) {
 		for (s = v.s; (next = strstr(s, d)); s = next + strlen(d))
-			array_push(&r->a, to, NULL, v_typed(&r->a, s, (size_t)(next - s)));
+			array_push(&r->a, to, NULL,
+				   v_typed(&r->a, s, (size_t)(next - s)));
 		array_push(&r->a, to, NULL, v_typed(&r->a, s, strlen(s)));
 	} else if (!v_is_empty(&v)) {
 		array_push(&r->a, to, NULL, v);
@@ -277,7 +281,7 @@ static int do_find(struct run *r, const struct node *n, struct value *ret)
 static int do_serialize(struct run *r, const struct node *n, struct value *ret)
 {
 	struct value v, to, opt;
-	struct sb out = {0};
+	struct sb out = { 0 };
 
 	if (need(r, n, "value", &v) < 0 || need(r, n, "to", &to) < 0 ||
 	    call_value(r, n, "options", &opt) < 0)
@@ -305,7 +309,7 @@ static int do_delay(struct run *r, const struct node *n, struct value *ret)
 	if (v.t == V_STR)
 		v = v_typed(&r->a, v.s, v.len);
 	if (v.t == V_NUM)
-		v = (struct value){.t = V_TIME, .n = v.n * 1000};
+		v = (struct value){ .t = V_TIME, .n = v.n * 1000 };
 	if (v.t != V_TIME)
 		return run_error(r, "delay-time",
 				 "invalid value for argument delay-time");
@@ -324,14 +328,17 @@ static const struct {
 	const char *name;
 	builtin_fn *fn;
 } builtins[] = {
-	{"put", do_put},	   {"error", do_error},	  {"return", do_return},
-	{"quit", do_quit},	   {"exit", do_quit},	  {"local", do_local},
-	{"global", do_local},	   {"set", do_set},	  {"len", do_len},
-	{"tostr", do_tostr},	   {"tonum", do_tonum},	  {"tobool", do_tobool},
-	{"toid", do_totype},	   {"toip", do_totype},	  {"totime", do_totype},
-	{"typeof", do_typeof},	   {"toarray", do_toarray}, {"pick", do_pick},
-	{"find", do_find},	   {"serialize", do_serialize}, {"delay", do_delay},
-	{"nothing", do_nothing},
+	{ "put", do_put },	   { "error", do_error },
+	{ "return", do_return },   { "quit", do_quit },
+	{ "exit", do_quit },	   { "local", do_local },
+	{ "global", do_local },	   { "set", do_set },
+	{ "len", do_len },	   { "tostr", do_tostr },
+	{ "tonum", do_tonum },	   { "tobool", do_tobool },
+	{ "toid", do_totype },	   { "toip", do_totype },
+	{ "totime", do_totype },   { "typeof", do_typeof },
+	{ "toarray", do_toarray }, { "pick", do_pick },
+	{ "find", do_find },	   { "serialize", do_serialize },
+	{ "delay", do_delay },	   { "nothing", do_nothing },
 };
 
 int eval_call(struct run *r, const struct node *n, struct value *ret)

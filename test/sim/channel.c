@@ -5,7 +5,8 @@
 
 #include "sim/server.h"
 
-static int on_exec(ssh_session session, ssh_channel channel, const char *command, void *data)
+static int on_exec(ssh_session session, ssh_channel channel, const char *command,
+		   void *data)
 {
 	struct chan *ch = data;
 
@@ -27,8 +28,8 @@ static void on_close(ssh_session session, ssh_channel channel, void *data)
 	ch->is_closed = true;
 }
 
-static int refuse_pty(ssh_session session, ssh_channel channel, const char *term, int width,
-		      int height, int px, int py, void *data)
+static int refuse_pty(ssh_session session, ssh_channel channel, const char *term,
+		      int width, int height, int px, int py, void *data)
 {
 	(void)session;
 	(void)channel;
@@ -132,10 +133,10 @@ static void pump_one(struct conn *c, struct chan *ch)
 bool channel_busy(const struct conn *c)
 {
 	for (const struct chan *ch = c->chans; ch; ch = ch->next)
-		if (ch->line ||
-		    (ch->exec && (ch->exec->state == EXEC_DONE ||
+		if (ch->line || (ch->exec &&
+				 (ch->exec->state == EXEC_DONE ||
 				  exec_visible(ch->exec) > ch->sent) &&
-		     ssh_channel_window_size(ch->ch) > 0))
+				 ssh_channel_window_size(ch->ch) > 0))
 			return true;
 	return false;
 }

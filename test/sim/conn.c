@@ -248,9 +248,9 @@ void conn_poll(const struct conn *c, struct pollfd *fds)
 {
 	bool drip = c->server->fault.drip_ms != 0;
 
-	fds[0] = (struct pollfd){.fd = c->fd};
-	fds[1] = (struct pollfd){.fd = c->pair};
-	fds[2] = (struct pollfd){.fd = c->ssh_fd};
+	fds[0] = (struct pollfd){ .fd = c->fd };
+	fds[1] = (struct pollfd){ .fd = c->pair };
+	fds[2] = (struct pollfd){ .fd = c->ssh_fd };
 	if (c->to_ssh.len < SHUTTLE_MAX)
 		fds[0].events |= POLLIN;
 	if (c->to_client.len && !drip)

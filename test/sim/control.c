@@ -58,17 +58,18 @@ void control_stats(struct server *s, struct sb *out)
 
 	for (const struct disk *d = b->first; d; d = d->next)
 		files += d->path != NULL;
-	sb_printf(out,
-		  "{\"connections\":%llu,\"connections_now\":%u,\"channels\":%llu,"
-		  "\"channels_peak\":%u,\"execs\":%llu,\"execs_now\":%u,\"execs_peak\":%u,"
-		  "\"execs_failed\":%llu,\"disks\":%u,\"files\":%u,\"subvolumes\":%u,"
-		  "\"unknown\":%llu,\"history\":%llu,\"free\":%llu}\n",
-		  (unsigned long long)st->connections, st->sessions_now,
-		  (unsigned long long)st->channels, st->channels_peak,
-		  (unsigned long long)st->execs, st->execs_now, st->execs_peak,
-		  (unsigned long long)st->execs_failed, files, b->n_images, b->n_subvols,
-		  (unsigned long long)st->unknown, (unsigned long long)b->n_events,
-		  (unsigned long long)box_free(b));
+	sb_printf(
+		out,
+		"{\"connections\":%llu,\"connections_now\":%u,\"channels\":%llu,"
+		"\"channels_peak\":%u,\"execs\":%llu,\"execs_now\":%u,\"execs_peak\":%u,"
+		"\"execs_failed\":%llu,\"disks\":%u,\"files\":%u,\"subvolumes\":%u,"
+		"\"unknown\":%llu,\"history\":%llu,\"free\":%llu}\n",
+		(unsigned long long)st->connections, st->sessions_now,
+		(unsigned long long)st->channels, st->channels_peak,
+		(unsigned long long)st->execs, st->execs_now, st->execs_peak,
+		(unsigned long long)st->execs_failed, files, b->n_images, b->n_subvols,
+		(unsigned long long)st->unknown, (unsigned long long)b->n_events,
+		(unsigned long long)box_free(b));
 }
 
 /* All of a disk, by the same properties as print detail as-value, and what only a judge
@@ -94,8 +95,9 @@ static void exports_json(struct server *s, struct sb *out)
 	for (const struct disk *d = s->box->first; d; d = d->next) {
 		if (!d->is_exported)
 			continue;
-		sb_printf(out, "%s{\"slot\":\"%s\",\"nqn\":\"%s\",\"link\":\"%s\","
-			       "\"ns_uuid\":\"%s\",\"exports\":%u}",
+		sb_printf(out,
+			  "%s{\"slot\":\"%s\",\"nqn\":\"%s\",\"link\":\"%s\","
+			  "\"ns_uuid\":\"%s\",\"exports\":%u}",
 			  first ? "" : ",", d->slot, d->nqn, d->link, d->ns_uuid,
 			  d->export_count);
 		first = false;
@@ -205,7 +207,8 @@ static int get(struct server *s, const char *path, const char *query, struct sb 
 	} else if (!strcmp(path, "/fault")) {
 		fault_show(&s->fault, out);
 	} else if (!strcmp(path, "/history")) {
-		if (query && strncmp(query, "from=", 5) == 0 && parse_u64(query + 5, &from) < 0)
+		if (query && strncmp(query, "from=", 5) == 0 &&
+		    parse_u64(query + 5, &from) < 0)
 			return 400;
 		box_history_write(s->box, out, from);
 	} else {
@@ -239,7 +242,7 @@ static int post(struct server *s, const char *path, char *query, const char *bod
 static void answer(struct server *s, struct request *q, char *head, const char *body)
 {
 	char method[8] = "", target[4096] = "", *query;
-	struct sb text = {0};
+	struct sb text = { 0 };
 	int code = 400;
 
 	if (sscanf(head, "%7s %4095s", method, target) == 2) {
@@ -254,7 +257,10 @@ static void answer(struct server *s, struct request *q, char *head, const char *
 	sb_printf(&q->out,
 		  "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\nConnection: close\r\n"
 		  "Content-Type: text/plain\r\n\r\n",
-		  code, code == 200 ? "OK" : code == 404 ? "Not Found" : "Bad Request",
+		  code,
+		  code == 200	? "OK"
+		  : code == 404 ? "Not Found"
+				: "Bad Request",
 		  text.len);
 	sb_add(&q->out, text.p, text.len);
 	sb_fini(&text);
@@ -287,7 +293,8 @@ static bool request_step(struct server *s, struct request *q)
 
 	if (!q->answered) {
 		n = recv(q->fd, buf, sizeof buf, MSG_DONTWAIT);
-		if (n == 0 || (n < 0 && errno != EAGAIN) || q->in.len > CONTROL_MAX_REQUEST)
+		if (n == 0 || (n < 0 && errno != EAGAIN) ||
+		    q->in.len > CONTROL_MAX_REQUEST)
 			return false;
 		if (n > 0) {
 			sb_add(&q->in, buf, (size_t)n);
@@ -296,7 +303,8 @@ static bool request_step(struct server *s, struct request *q)
 	}
 	if (!q->answered)
 		return true;
-	n = send(q->fd, q->out.p + q->sent, q->out.len - q->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = send(q->fd, q->out.p + q->sent, q->out.len - q->sent,
+		 MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return errno == EAGAIN;
 	q->sent += (size_t)n;
@@ -308,11 +316,12 @@ unsigned control_poll(struct server *s, struct pollfd *fds)
 	struct control *c = s->control;
 	unsigned n = 0;
 
-	fds[n++] = (struct pollfd){.fd = c->n < CONTROL_MAX_CONNS ? c->fd : -1,
-				   .events = POLLIN};
+	fds[n++] = (struct pollfd){ .fd = c->n < CONTROL_MAX_CONNS ? c->fd : -1,
+				    .events = POLLIN };
 	for (unsigned i = 0; i < c->n; i++)
-		fds[n++] = (struct pollfd){.fd = c->conn[i].fd,
-					   .events = c->conn[i].answered ? POLLOUT : POLLIN};
+		fds[n++] = (struct pollfd){ .fd = c->conn[i].fd,
+					    .events = c->conn[i].answered ? POLLOUT
+									  : POLLIN };
 	return n;
 }
 
@@ -323,7 +332,7 @@ void control_step(struct server *s)
 
 	while (c->n < CONTROL_MAX_CONNS &&
 	       (fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
-		c->conn[c->n++] = (struct request){.fd = fd};
+		c->conn[c->n++] = (struct request){ .fd = fd };
 	for (unsigned i = c->n; i-- > 0;)
 		if (!request_step(s, &c->conn[i]))
 			drop(c, i);

@@ -11,11 +11,11 @@ static const char *onoff(bool on)
 	return on ? "yes" : "no";
 }
 
-static void log_prop(struct run *r, const struct disk *d, const char *prop, const char *old,
-		     const char *now)
+static void log_prop(struct run *r, const struct disk *d, const char *prop,
+		     const char *old, const char *now)
 {
-	const char *kv[] = {"slot", d->slot, "prop", prop, "old", old ? old : "",
-			    "new",  now ? now : "", NULL};
+	const char *kv[] = { "slot",	     d->slot, "prop",	      prop, "old",
+			     old ? old : "", "new",   now ? now : "", NULL };
 
 	r->mutations++;
 	box_history(r->box, r, "set", kv);
@@ -26,7 +26,8 @@ static void log_prop(struct run *r, const struct disk *d, const char *prop, cons
 static void update_mounted(struct run *r, struct disk *d)
 {
 	const char *mf = disk_prop(d, box_prop(r->box, "mount-filesystem"));
-	bool want = (!mf || !strcmp(mf, "yes")) && d->path && box_file_fs(r->box, d->path);
+	bool want =
+		(!mf || !strcmp(mf, "yes")) && d->path && box_file_fs(r->box, d->path);
 
 	if (!d->path || want == d->is_mounted)
 		return;
@@ -179,7 +180,7 @@ static int set_disk(struct run *r, struct call *c, struct disk *d)
 
 int disk_set(struct run *r, struct call *c)
 {
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 
 	if (run_sleep(r, r->box->opt.op_set_ms) < 0 || menu_targets(r, c, &rows) < 0)
 		return -1;
@@ -192,7 +193,7 @@ int disk_set(struct run *r, struct call *c)
 int disk_unset(struct run *r, struct call *c)
 {
 	const char *name = call_text(r, c, "value-name");
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 
 	if (menu_targets(r, c, &rows) < 0)
 		return -1;
@@ -209,13 +210,13 @@ int disk_unset(struct run *r, struct call *c)
 
 int disk_remove(struct run *r, struct call *c)
 {
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 
 	if (run_sleep(r, r->box->opt.op_remove_ms) < 0 || menu_targets(r, c, &rows) < 0)
 		return -1;
 	for (unsigned i = 0; i < rows.n; i++) {
 		struct disk *d = rows.row[i];
-		const char *kv[] = {"slot", d->slot, "path", d->path, NULL};
+		const char *kv[] = { "slot", d->slot, "path", d->path, NULL };
 
 		if (!d->path) {
 			box_history(r->box, r, "remove-refused", kv);
@@ -357,8 +358,8 @@ static void copy_props(struct box *b, struct disk *to, const struct disk *from)
 
 static int apply_args(struct run *r, struct call *c, struct disk *d)
 {
-	static const char *const done[] = {"type", "slot", "file-path", "file-size",
-					   "copy-from", "nvme-tcp-export"};
+	static const char *const done[] = { "type",	 "slot",      "file-path",
+					    "file-size", "copy-from", "nvme-tcp-export" };
 	const char *exp = call_text(r, c, "nvme-tcp-export");
 
 	for (unsigned i = 0; i < c->n->n_args; i++) {
@@ -375,7 +376,7 @@ static int apply_args(struct run *r, struct call *c, struct disk *d)
 
 int disk_add(struct run *r, struct call *c)
 {
-	struct adding a = {0};
+	struct adding a = { 0 };
 	struct box *b = r->box;
 	char size[24];
 	struct disk *d;
@@ -397,8 +398,8 @@ int disk_add(struct run *r, struct call *c)
 	snprintf(size, sizeof size, "%llu", (unsigned long long)a.bytes);
 	r->mutations++;
 	box_history(b, r, "add",
-		    (const char *const[]){"slot", d->slot, "path", d->path, "size", size,
-					  "made", a.size_text ? "yes" : "no", NULL});
+		    (const char *const[]){ "slot", d->slot, "path", d->path, "size", size,
+					   "made", a.size_text ? "yes" : "no", NULL });
 	if (apply_args(r, c, d) < 0) {
 		box_save_disk(b, d);
 		return -1;
@@ -415,9 +416,10 @@ int disk_monitor(struct run *r, struct call *c)
 	static const char *const lines[] = {
 		"read-ops-per-second: 0", "write-ops-per-second: 76", "read-rate: 0bps",
 		"write-rate: 12.8Mbps",	  "read-time: 0ms",	      "write-time: 12ms",
-		"in-flight-ops: 0",	  "active-time: 8ms",	      "wait-time: 12ms"};
+		"in-flight-ops: 0",	  "active-time: 8ms",	      "wait-time: 12ms"
+	};
 	const char *name = call_text(r, c, "numbers");
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 	char *line;
 
 	/* The pool answers to the name of its mount point as well: the other driver asks
@@ -429,7 +431,8 @@ int disk_monitor(struct run *r, struct call *c)
 	for (unsigned i = 0; i < rows.n; i++) {
 		const struct disk *d = rows.row[i];
 
-		line = arena_printf(&r->a, "%22s: %s", "slot", name && !i ? name : d->slot);
+		line = arena_printf(&r->a, "%22s: %s", "slot",
+				    name && !i ? name : d->slot);
 		run_put(r, line, strlen(line));
 		for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
 			const char *colon = strchr(lines[k], ':');

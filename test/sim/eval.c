@@ -75,7 +75,7 @@ int eval_stmt(struct run *r, const struct node *n, struct value *ret)
 /* A block has its own variables. Its value is that of its last statement. */
 int eval_block(struct run *r, const struct node *n, struct value *ret)
 {
-	struct scope scope = {.up = r->scope};
+	struct scope scope = { .up = r->scope };
 	int rc = 0;
 
 	*ret = v_nothing();
@@ -129,7 +129,7 @@ static int eval_name(struct run *r, const struct node *n, struct value *ret)
 
 static int eval_string(struct run *r, const struct node *n, struct value *ret)
 {
-	struct sb text = {0};
+	struct sb text = { 0 };
 
 	for (unsigned i = 0; i < n->n_kids; i++) {
 		struct value v;
@@ -198,7 +198,7 @@ int eval(struct run *r, const struct node *n, struct value *ret)
 	case N_ARRAY:
 		return eval_array(r, n, ret);
 	case N_BLOCK:
-		*ret = (struct value){.t = V_CODE, .code = n};
+		*ret = (struct value){ .t = V_CODE, .code = n };
 		return 0;
 	case N_CALL:
 	case N_CMD:

@@ -31,8 +31,8 @@ static bool as_int(const struct value *v, int64_t *ret)
 
 static int wrong_types(struct run *r, const char *verb, const struct value *v)
 {
-	return run_error(r, NULL, "Script Error: cannot %s %s and %s", verb, type_word(&v[0]),
-			 type_word(&v[1]));
+	return run_error(r, NULL, "Script Error: cannot %s %s and %s", verb,
+			 type_word(&v[0]), type_word(&v[1]));
 }
 
 static int shift(enum op op, uint64_t x, uint64_t n, uint64_t *ret)
@@ -111,8 +111,10 @@ static int compare(struct run *r, enum op op, const struct value *v, struct valu
 		return wrong_types(r, "compare", v);
 	x = v[0].n;
 	y = v[1].n;
-	*ret = v_bool(op == OP_LT ? x < y : op == OP_GT ? x > y : op == OP_LE ? x <= y
-									      : x >= y);
+	*ret = v_bool(op == OP_LT   ? x < y
+		      : op == OP_GT ? x > y
+		      : op == OP_LE ? x <= y
+				    : x >= y);
 	return 0;
 }
 
@@ -134,7 +136,7 @@ static struct value join(struct run *r, const struct value *x, const struct valu
 
 	memcpy(p, a.s, a.len);
 	memcpy(p + a.len, b.s, b.len);
-	return (struct value){.t = V_STR, .len = a.len + b.len, .s = p};
+	return (struct value){ .t = V_STR, .len = a.len + b.len, .s = p };
 }
 
 /* "x".{1;2} is {"x1";"x2"}. */
@@ -150,7 +152,7 @@ static void concat(struct run *r, const struct value *v, struct value *ret)
 	}
 	to = array_new(&r->a, from->n);
 	for (unsigned i = 0; i < from->n; i++) {
-		struct value pair[2] = {v[0], v[1]}, x;
+		struct value pair[2] = { v[0], v[1] }, x;
 
 		pair[side] = from->e[i].v;
 		concat(r, pair, &x);

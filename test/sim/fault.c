@@ -9,47 +9,53 @@ static const struct {
 	size_t at;
 	const char *help;
 } table[] = {
-	{"latency-ms", offsetof(struct fault, latency_ms), "delay before each command runs"},
-	{"jitter-ms", offsetof(struct fault, jitter_ms), "random addition to it, 0..N"},
-	{"reply-ms", offsetof(struct fault, reply_ms),
-	 "delay between the end of a script and its answer (output is held back)"},
-	{"statement-ms", offsetof(struct fault, statement_ms),
-	 "random delay 0..N before each statement, so that scripts truly overlap"},
-	{"refuse", offsetof(struct fault, refuse), "1: close new connections at once"},
-	{"hang", offsetof(struct fault, hang),
-	 "the next N execs are neither run nor answered (their connections stay)"},
-	{"hang-after", offsetof(struct fault, hang_after),
-	 "the next N execs are run and not answered"},
-	{"garbage", offsetof(struct fault, garbage),
-	 "the next N execs are run and answered with random bytes"},
-	{"cut-after-in", offsetof(struct fault, cut_in),
-	 "cut the TCP connection after N bytes from the client"},
-	{"cut-after-out", offsetof(struct fault, cut_out),
-	 "cut it after N bytes to the client"},
-	{"from", offsetof(struct fault, cut_from),
-	 "count from: exec (the next exec request's arrival, default), connect (the next "
-	 "connection's first byte), now (on the connections there are)"},
-	{"times", offsetof(struct fault, cut_times), "cut so many connections, default 1"},
-	{"run-on", offsetof(struct fault, run_on_s),
-	 "a script whose client was cut lives on for N seconds; 0 or off: it dies at its next "
-	 "statement; on: an hour"},
-	{"no-space", offsetof(struct fault, no_space), "1: the pool has no free byte"},
-	{"host-key", offsetof(struct fault, other_host_key),
-	 "1: new connections are shown another host key"},
-	{"slow-drip", offsetof(struct fault, drip_ms),
-	 "one byte to the client every N ms; 0: off"},
-	{"die-at-statement", offsetof(struct fault, die_at),
-	 "_exit hard after statement N of the next script that changes things (0: before its "
-	 "first)"},
-	{"die-after-mutation", offsetof(struct fault, die_after_mutation),
-	 "_exit hard at the first statement boundary after the Nth effect"},
-	{"pause-at-statement", offsetof(struct fault, pause_at),
-	 "the next script that changes things stops after statement N until the fault is "
-	 "cleared"},
-	{"script-error-at-statement", offsetof(struct fault, error_at),
-	 "the next script that changes things gets a runtime error after statement N"},
-	{"interleave", offsetof(struct fault, interleave),
-	 "on: concurrent scripts take turns at statement boundaries"},
+	{ "latency-ms", offsetof(struct fault, latency_ms),
+	  "delay before each command runs" },
+	{ "jitter-ms", offsetof(struct fault, jitter_ms), "random addition to it, 0..N" },
+	{ "reply-ms", offsetof(struct fault, reply_ms),
+	  "delay between the end of a script and its answer (output is held back)" },
+	{ "statement-ms", offsetof(struct fault, statement_ms),
+	  "random delay 0..N before each statement, so that scripts truly overlap" },
+	{ "refuse", offsetof(struct fault, refuse), "1: close new connections at once" },
+	{ "hang", offsetof(struct fault, hang),
+	  "the next N execs are neither run nor answered (their connections stay)" },
+	{ "hang-after", offsetof(struct fault, hang_after),
+	  "the next N execs are run and not answered" },
+	{ "garbage", offsetof(struct fault, garbage),
+	  "the next N execs are run and answered with random bytes" },
+	{ "cut-after-in", offsetof(struct fault, cut_in),
+	  "cut the TCP connection after N bytes from the client" },
+	{ "cut-after-out", offsetof(struct fault, cut_out),
+	  "cut it after N bytes to the client" },
+	{ "from", offsetof(struct fault, cut_from),
+	  "count from: exec (the next exec request's arrival, default), connect (the "
+	  "next "
+	  "connection's first byte), now (on the connections there are)" },
+	{ "times", offsetof(struct fault, cut_times),
+	  "cut so many connections, default 1" },
+	{ "run-on", offsetof(struct fault, run_on_s),
+	  "a script whose client was cut lives on for N seconds; 0 or off: it dies at "
+	  "its next "
+	  "statement; on: an hour" },
+	{ "no-space", offsetof(struct fault, no_space), "1: the pool has no free byte" },
+	{ "host-key", offsetof(struct fault, other_host_key),
+	  "1: new connections are shown another host key" },
+	{ "slow-drip", offsetof(struct fault, drip_ms),
+	  "one byte to the client every N ms; 0: off" },
+	{ "die-at-statement", offsetof(struct fault, die_at),
+	  "_exit hard after statement N of the next script that changes things (0: "
+	  "before its "
+	  "first)" },
+	{ "die-after-mutation", offsetof(struct fault, die_after_mutation),
+	  "_exit hard at the first statement boundary after the Nth effect" },
+	{ "pause-at-statement", offsetof(struct fault, pause_at),
+	  "the next script that changes things stops after statement N until the fault "
+	  "is "
+	  "cleared" },
+	{ "script-error-at-statement", offsetof(struct fault, error_at),
+	  "the next script that changes things gets a runtime error after statement N" },
+	{ "interleave", offsetof(struct fault, interleave),
+	  "on: concurrent scripts take turns at statement boundaries" },
 };
 
 enum {
@@ -63,9 +69,14 @@ static int64_t *field(struct fault *f, size_t i)
 
 void fault_init(struct fault *f)
 {
-	*f = (struct fault){.cut_in = FAULT_OFF, .cut_out = FAULT_OFF, .cut_times = 1,
-			    .die_at = FAULT_OFF, .die_after_mutation = FAULT_OFF,
-			    .pause_at = FAULT_OFF, .error_at = FAULT_OFF, .interleave = 1};
+	*f = (struct fault){ .cut_in = FAULT_OFF,
+			     .cut_out = FAULT_OFF,
+			     .cut_times = 1,
+			     .die_at = FAULT_OFF,
+			     .die_after_mutation = FAULT_OFF,
+			     .pause_at = FAULT_OFF,
+			     .error_at = FAULT_OFF,
+			     .interleave = 1 };
 }
 
 void fault_clear(struct fault *f, const struct fault *base)
@@ -75,7 +86,7 @@ void fault_clear(struct fault *f, const struct fault *base)
 
 static int word_value(const char *name, const char *value, int64_t *ret)
 {
-	static const char *const from[] = {"exec", "connect", "now"};
+	static const char *const from[] = { "exec", "connect", "now" };
 
 	for (int i = 0; !strcmp(name, "from") && i < 3; i++)
 		if (!strcmp(value, from[i])) {
@@ -91,7 +102,8 @@ static int word_value(const char *name, const char *value, int64_t *ret)
 	return 0;
 }
 
-int fault_set(struct fault *f, const char *name, const char *value, char *ret, size_t size)
+int fault_set(struct fault *f, const char *name, const char *value, char *ret,
+	      size_t size)
 {
 	uint64_t n;
 
@@ -119,9 +131,10 @@ void fault_help(struct sb *out)
 {
 	for (size_t i = 0; i < N_FAULTS; i++)
 		sb_printf(out, "  %-26s %s\n", table[i].name, table[i].help);
-	sb_printf(out, "  %-26s %s\n", "match",
-		  "only execs whose line has this text (hang, garbage, cut from exec, die, "
-		  "pause, error)");
+	sb_printf(
+		out, "  %-26s %s\n", "match",
+		"only execs whose line has this text (hang, garbage, cut from exec, die, "
+		"pause, error)");
 }
 
 void fault_show(const struct fault *f, struct sb *out)
@@ -131,7 +144,8 @@ void fault_show(const struct fault *f, struct sb *out)
 		int64_t n;
 
 		memcpy(&n, (const char *)f + table[i].at, sizeof n);
-		sb_printf(out, "%s\"%s\":%lld", i ? "," : "", table[i].name, (long long)n);
+		sb_printf(out, "%s\"%s\":%lld", i ? "," : "", table[i].name,
+			  (long long)n);
 	}
 	sb_adds(out, "}\n");
 }

@@ -1,6 +1,6 @@
-/* What is broken at the moment, and the switches of the start that can change at run time.
- * Set by POST /fault?name=value&…, cleared by POST /fault/clear; the names are in the
- * table of fault.c, with what each means. */
+/* What is broken at the moment, and the switches of the start that can change at run
+ * time. Set by POST /fault?name=value&…, cleared by POST /fault/clear; the names are in
+ * the table of fault.c, with what each means. */
 #ifndef SIM_FAULT_H
 #define SIM_FAULT_H
 
@@ -21,12 +21,13 @@ enum cut_from {
 
 struct fault {
 	int64_t latency_ms, jitter_ms, reply_ms, statement_ms;
-	int64_t refuse;		/* 1: new connections are closed at once */
-	int64_t hang, hang_after; /* so many execs: not run, or run and not answered; 0 none */
-	int64_t garbage;	/* so many execs are answered with random bytes */
+	int64_t refuse; /* 1: new connections are closed at once */
+	int64_t hang,
+		hang_after; /* so many execs: not run, or run and not answered; 0 none */
+	int64_t garbage;    /* so many execs are answered with random bytes */
 	int64_t cut_in, cut_out, cut_from, cut_times;
-	int64_t run_on_s;	/* a cut script lives on for so long; 0: dies at its next
-				 * statement */
+	int64_t run_on_s; /* a cut script lives on for so long; 0: dies at its next
+			   * statement */
 	int64_t no_space, other_host_key, drip_ms;
 	int64_t die_at, die_after_mutation, pause_at, error_at;
 	int64_t interleave;
@@ -35,7 +36,8 @@ struct fault {
 
 void fault_init(struct fault *f);
 /* A known name and a number: 0; else -1 with a line in *ret. */
-int fault_set(struct fault *f, const char *name, const char *value, char *ret, size_t size);
+int fault_set(struct fault *f, const char *name, const char *value, char *ret,
+	      size_t size);
 /* Back to what fault_init and the command line made of it. */
 void fault_clear(struct fault *f, const struct fault *base);
 void fault_help(struct sb *out);

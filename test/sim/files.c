@@ -1,6 +1,6 @@
-/* The pool's files and its space. Image files are sparse here but charged whole when made,
- * as a box on XFS was seen to do (RDS2216, 7.24.4). Snapshots share their data and are
- * charged nothing. */
+/* The pool's files and its space. Image files are sparse here but charged whole when
+ * made, as a box on XFS was seen to do (RDS2216, 7.24.4). Snapshots share their data and
+ * are charged nothing. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,12 @@
-/* The global commands that decide what runs: :if, the loops, and the catching of errors. */
+/* The global commands that decide what runs: :if, the loops, and the catching of errors.
+ */
 #include <string.h>
 
 #include "sim/interp.h"
 
 /* Runs a block given as an argument; without the argument nothing. */
-static int run_arg(struct run *r, const struct node *n, const char *name, struct value *ret)
+static int run_arg(struct run *r, const struct node *n, const char *name,
+		   struct value *ret)
 {
 	const struct arg *a = call_arg(n, name);
 
@@ -18,7 +20,8 @@ static int run_arg(struct run *r, const struct node *n, const char *name, struct
 
 static int missing(struct run *r, const char *name)
 {
-	return run_error(r, NULL, "Script Error: missing value(s) of argument(s) %s", name);
+	return run_error(r, NULL, "Script Error: missing value(s) of argument(s) %s",
+			 name);
 }
 
 static int do_if(struct run *r, const struct node *n, struct value *ret)
@@ -57,9 +60,10 @@ static int do_while(struct run *r, const struct node *n, struct value *ret)
 }
 
 /* The counter lives in a scope of its own around the block. */
-static int run_counted(struct run *r, const struct node *n, const char *name, struct value v)
+static int run_counted(struct run *r, const struct node *n, const char *name,
+		       struct value v)
 {
-	struct scope scope = {.up = r->scope};
+	struct scope scope = { .up = r->scope };
 	struct value ignored;
 	int rc;
 
@@ -96,7 +100,7 @@ static int foreach_pair(struct run *r, const struct node *n, const char *name,
 			const struct element *e)
 {
 	const char *comma = strchr(name, ',');
-	struct scope scope = {.up = r->scope};
+	struct scope scope = { .up = r->scope };
 	int rc;
 
 	if (!comma)
@@ -120,7 +124,7 @@ static int do_foreach(struct run *r, const struct node *n, struct value *ret)
 	if (call_value(r, n, "in", &in) < 0)
 		return -1;
 	if (in.t != V_ARRAY) {
-		struct element one = {.v = in};
+		struct element one = { .v = in };
 
 		return v_is_empty(&in) ? 0 : foreach_pair(r, n, name->val->s, &one);
 	}
@@ -168,7 +172,7 @@ static int do_onerror(struct run *r, const struct node *n, struct value *ret)
 {
 	const struct arg *name = call_arg(n, "name");
 	const struct node *was = r->cur;
-	struct scope scope = {.up = r->scope};
+	struct scope scope = { .up = r->scope };
 	struct value ignored;
 	int rc;
 
@@ -217,9 +221,10 @@ int eval_flow(struct run *r, const struct node *n, struct value *ret, bool *ret_
 		const char *name;
 		int (*fn)(struct run *, const struct node *, struct value *);
 	} table[] = {
-		{"if", do_if},	     {"while", do_while},     {"for", do_for},
-		{"foreach", do_foreach}, {"do", do_do},	      {"onerror", do_onerror},
-		{"retry", do_retry},
+		{ "if", do_if },       { "while", do_while },
+		{ "for", do_for },     { "foreach", do_foreach },
+		{ "do", do_do },       { "onerror", do_onerror },
+		{ "retry", do_retry },
 	};
 
 	*ret_known = true;

@@ -2,8 +2,8 @@
  * able to go on meanwhile (between statements, in a delay) it calls a hook, which may
  * switch to another script and come back, or say that this one is dead.
  *
- * Functions return 0, or -1 with run->ctl telling why: an error that :onerror catches, one
- * that nothing catches, :return, :quit, or the script's death. */
+ * Functions return 0, or -1 with run->ctl telling why: an error that :onerror catches,
+ * one that nothing catches, :return, :quit, or the script's death. */
 #ifndef SIM_INTERP_H
 #define SIM_INTERP_H
 
@@ -14,7 +14,8 @@
 enum ctl {
 	CTL_NONE,
 	CTL_ERROR,
-	CTL_FATAL, /* bad command name, bad parameter: ends the line whatever surrounds it */
+	CTL_FATAL, /* bad command name, bad parameter: ends the line whatever surrounds it
+		    */
 	CTL_RETURN,
 	CTL_QUIT,
 	CTL_DEAD,
@@ -46,7 +47,7 @@ struct scope {
 		const char *name;
 		struct value v;
 		bool is_global; /* v is in the box's table */
-	} *vars;
+	} * vars;
 };
 
 struct run {
@@ -57,11 +58,11 @@ struct run {
 	struct sb out;
 	struct scope *scope;
 	enum ctl ctl;
-	const char *err;       /* text of the error, with its suffix */
-	struct value ret;      /* of :return */
+	const char *err;	/* text of the error, with its suffix */
+	struct value ret;	/* of :return */
 	const struct node *cur; /* command in execution, for error suffixes */
 	unsigned depth, exec_id, statements, mutations;
-	unsigned atomic; /* > 0: no hook may be called (inside where) */
+	unsigned atomic;	       /* > 0: no hook may be called (inside where) */
 	const struct menu *where_menu; /* whose properties are variables now */
 	void *where_row;
 	struct {
@@ -73,11 +74,12 @@ struct run {
 
 void run_init(struct run *r, struct box *box);
 void run_fini(struct run *r);
-/* Parses and runs a line. Output, and the error text if any, are in r->out. 0: no error. */
+/* Parses and runs a line. Output, and the error text if any, are in r->out. 0: no error.
+ */
 int run_line(struct run *r, const char *line, size_t len);
 
-/* Sets the error with the suffix of the version: "text (/disk/add (slot); line 1)"; arg may
- * be NULL. Always -1. */
+/* Sets the error with the suffix of the version: "text (/disk/add (slot); line 1)"; arg
+ * may be NULL. Always -1. */
 int run_error(struct run *r, const char *arg, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -1,5 +1,5 @@
-/* What survives a kill: state.log, one JSON object per line and change, the last one of an
- * item counts. It is written anew, short, at each start. And what a judge reads: the
+/* What survives a kill: state.log, one JSON object per line and change, the last one of
+ * an item counts. It is written anew, short, at each start. And what a judge reads: the
  * history of effects, in memory, of bounded length. */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,11 @@ static void log_path(const struct box *b, const char *suffix, char *ret, size_t 
 	snprintf(ret, size, "%s/state.log%s", b->opt.dir, suffix);
 }
 
-/* JSON holds no raw bytes: a byte beyond ASCII is stored as the character of that number. */
+/* JSON holds no raw bytes: a byte beyond ASCII is stored as the character of that number.
+ */
 static json_t *to_json(const char *s)
 {
-	struct sb text = {0};
+	struct sb text = { 0 };
 	json_t *v;
 
 	if (!s)
@@ -63,7 +64,7 @@ static void write_line(struct box *b, json_t *o)
 {
 	char *text = json_dumps(o, JSON_COMPACT);
 	size_t n = strlen(text);
-	struct sb line = {0};
+	struct sb line = { 0 };
 
 	sb_add(&line, text, n);
 	sb_addc(&line, '\n');
@@ -81,19 +82,20 @@ void box_save_disk(struct box *b, const struct disk *d)
 	for (const struct prop *p = d->props; p; p = p->next)
 		json_object_set_new(props, b->disk_schema->props[p->index],
 				    to_json(p->val));
-	write_line(b, json_pack("{s:i,s:o,s:s,s:o,s:I,s:I,s:b,s:b,s:s,s:o}", "d",
-				(int)d->id, "slot", to_json(d->slot), "type", d->type,
-				"path", to_json(d->path),
-				"size", (json_int_t)d->size, "file", (json_int_t)d->file_size,
-				"export", d->is_exported, "mounted", d->is_mounted, "ns",
-				d->ns_uuid, "p", props));
+	write_line(b,
+		   json_pack("{s:i,s:o,s:s,s:o,s:I,s:I,s:b,s:b,s:s,s:o}", "d", (int)d->id,
+			     "slot", to_json(d->slot), "type", d->type, "path",
+			     to_json(d->path), "size", (json_int_t)d->size, "file",
+			     (json_int_t)d->file_size, "export", d->is_exported,
+			     "mounted", d->is_mounted, "ns", d->ns_uuid, "p", props));
 }
 
 void box_save_subvol(struct box *b, const struct subvol *s)
 {
 	write_line(b, json_pack("{s:i,s:o,s:s,s:s,s:s,s:b,s:b}", "v", (int)s->id, "name",
-				to_json(s->fullname), "uuid", s->uuid, "parent", s->parent_uuid, "at",
-				s->created, "ro", s->is_read_only, "snap", s->is_snapshot));
+				to_json(s->fullname), "uuid", s->uuid, "parent",
+				s->parent_uuid, "at", s->created, "ro", s->is_read_only,
+				"snap", s->is_snapshot));
 }
 
 void box_save_gone(struct box *b, const char *kind, unsigned id)
@@ -114,7 +116,8 @@ static const char *text_of(const json_t *o, const char *key)
 static const char *type_of(const char *text)
 {
 	const struct menu_schema *m = schema_menu("/disk", 5);
-	const struct arg_schema *as = schema_arg(schema_cmd(m, "add", 3, 0), "type", 4, 0);
+	const struct arg_schema *as =
+		schema_arg(schema_cmd(m, "add", 3, 0), "type", 4, 0);
 
 	for (unsigned i = 0; i < as->n_values; i++)
 		if (strcmp(as->values[i], text) == 0)
@@ -144,7 +147,8 @@ static void load_disk(struct box *b, const json_t *o, unsigned id)
 	if (d->is_mounted && d->path)
 		b->n_mounted_files++;
 	snprintf(d->ns_uuid, sizeof d->ns_uuid, "%s", text_of(o, "ns"));
-	json_object_foreach(json_object_get(o, "p"), key, val) {
+	json_object_foreach(json_object_get(o, "p"), key, val)
+	{
 		int i = schema_prop(b->disk_schema, key, strlen(key), 0);
 
 		if (i >= 0) {
@@ -273,7 +277,8 @@ int box_load(struct box *b)
 	sort_disks(b);
 	log_path(b, "", path, sizeof path);
 	log_path(b, ".new", fresh, sizeof fresh);
-	b->log_fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+	b->log_fd =
+		open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
 	if (b->log_fd < 0) {
 		fprintf(stderr, "rds-sim: %s: %s\n", fresh, strerror(errno));
 		return -1;
@@ -303,10 +308,11 @@ static void add_member(struct sb *out, const char *key, const char *val)
 	json_decref(v);
 }
 
-void box_history(struct box *b, const struct run *r, const char *op, const char *const *kv)
+void box_history(struct box *b, const struct run *r, const char *op,
+		 const char *const *kv)
 {
 	struct event *e = &b->history[b->n_events++ % BOX_HISTORY_MAX];
-	struct sb text = {0};
+	struct sb text = { 0 };
 
 	sb_printf(&text, "\"op\":\"%s\"", op);
 	for (; kv && kv[0]; kv += 2)

@@ -1,5 +1,6 @@
-/* :serialize to=json, as the box writes it: one line, numbers as integers, text that looks
- * like a number as a float unless told not to (7.17+: options=json.no-string-conversion). */
+/* :serialize to=json, as the box writes it: one line, numbers as integers, text that
+ * looks like a number as a float unless told not to (7.17+:
+ * options=json.no-string-conversion). */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +8,8 @@
 
 #include "sim/interp.h"
 
-/* Control bytes other than line ends and tabs go out raw: the box was never seen to escape
- * them, and a reader must cope. */
+/* Control bytes other than line ends and tabs go out raw: the box was never seen to
+ * escape them, and a reader must cope. */
 static void write_string(struct sb *out, const char *s, size_t n)
 {
 	sb_addc(out, '"');

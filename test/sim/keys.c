@@ -17,7 +17,7 @@ enum {
  * ssh-keygen does. */
 static int rewrap(const char *path)
 {
-	struct sb body = {0}, out = {0};
+	struct sb body = { 0 }, out = { 0 };
 	char line[8192];
 	FILE *f = fopen(path, "re");
 	int rc = -1;

@@ -18,15 +18,16 @@ static void on_term(int sig)
 int main(int argc, char **argv)
 {
 	static struct server s;
-	struct sigaction sa = {.sa_handler = on_term}; /* no SA_RESTART: poll wakes */
-	struct sb stats = {0};
+	struct sigaction sa = { .sa_handler = on_term }; /* no SA_RESTART: poll wakes */
+	struct sb stats = { 0 };
 	int rc;
 
 	opts_init(&s.opt);
 	rc = opts_parse(&s.opt, argc, argv);
 	if (rc)
 		return rc > 0 ? 0 : 2;
-	rand_seed(s.opt.seed ? s.opt.seed : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32);
+	rand_seed(s.opt.seed ? s.opt.seed
+			     : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32);
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);

@@ -7,19 +7,21 @@
 
 void menu_init(void)
 {
-	struct menu *main_menus[] = {&menu_disk, &menu_file, &menu_btrfs_fs, &menu_subvol};
+	struct menu *main_menus[] = { &menu_disk, &menu_file, &menu_btrfs_fs,
+				      &menu_subvol };
 
 	for (size_t i = 0; i < 4; i++)
-		main_menus[i]->schema = schema_menu(main_menus[i]->path,
-						    strlen(main_menus[i]->path));
+		main_menus[i]->schema =
+			schema_menu(main_menus[i]->path, strlen(main_menus[i]->path));
 	for (unsigned i = 0; i < n_menus_sys; i++)
-		menus_sys[i].schema = schema_menu(menus_sys[i].path,
-						  strlen(menus_sys[i].path));
+		menus_sys[i].schema =
+			schema_menu(menus_sys[i].path, strlen(menus_sys[i].path));
 }
 
 struct menu *menu_find(const char *path)
 {
-	struct menu *main_menus[] = {&menu_disk, &menu_file, &menu_btrfs_fs, &menu_subvol};
+	struct menu *main_menus[] = { &menu_disk, &menu_file, &menu_btrfs_fs,
+				      &menu_subvol };
 
 	for (size_t i = 0; i < 4; i++)
 		if (strcmp(main_menus[i]->path, path) == 0)
@@ -83,7 +85,8 @@ const char *call_text(struct run *r, const struct call *c, const char *name)
 
 /* ---- where ---- */
 /* What the other side of an equality is, if it cannot depend on the row. */
-static const char *constant_text(struct run *r, const struct menu *m, const struct node *n)
+static const char *constant_text(struct run *r, const struct menu *m,
+				 const struct node *n)
 {
 	struct value v = v_nothing();
 
@@ -119,7 +122,8 @@ static void find_hints(struct run *r, const struct menu *m, const struct node *n
 	h->eq[h->n++].text = text;
 }
 
-static int row_matches(struct run *r, const struct menu *m, void *row, const struct node *n)
+static int row_matches(struct run *r, const struct menu *m, void *row,
+		       const struct node *n)
 {
 	const struct menu *was = r->where_menu;
 	void *was_row = r->where_row;
@@ -141,8 +145,8 @@ static int row_matches(struct run *r, const struct menu *m, void *row, const str
 int menu_select(struct run *r, struct call *c, struct rows *out)
 {
 	const struct arg *where = call_arg(c->n, "where");
-	struct hints h = {0};
-	struct rows all = {0};
+	struct hints h = { 0 };
+	struct rows all = { 0 };
 
 	if (where)
 		find_hints(r, c->m, where->val, &h);
@@ -163,7 +167,8 @@ int menu_select(struct run *r, struct call *c, struct rows *out)
 }
 
 /* ---- selectors ---- */
-static int add_target(struct run *r, const struct menu *m, const char *text, struct rows *out)
+static int add_target(struct run *r, const struct menu *m, const char *text,
+		      struct rows *out)
 {
 	void *row = NULL;
 
@@ -172,8 +177,8 @@ static int add_target(struct run *r, const struct menu *m, const char *text, str
 	else if (m->by_name)
 		row = m->by_name(r, text);
 	if (!row)
-		return run_error(r, NULL, text[0] == '*' ? "no such item (4)"
-							 : "no such item");
+		return run_error(r, NULL,
+				 text[0] == '*' ? "no such item (4)" : "no such item");
 	rows_add(r, out, row);
 	return 0;
 }
@@ -205,7 +210,8 @@ int menu_targets(struct run *r, struct call *c, struct rows *out)
 	const struct value *v = call_get(c, place);
 
 	if (!v || v->t == V_NOTHING || v->t == V_NIL)
-		return run_error(r, NULL, "Script Error: missing value(s) of argument(s) %s",
+		return run_error(r, NULL,
+				 "Script Error: missing value(s) of argument(s) %s",
 				 place);
 	return add_targets(r, c->m, v, out);
 }
@@ -240,7 +246,7 @@ int parse_size(const char *s, uint64_t *ret)
 
 static int check_enum(struct run *r, const struct arg_schema *as, const char *text)
 {
-	struct sb list = {0};
+	struct sb list = { 0 };
 	int rc;
 
 	for (unsigned i = 0; i < as->n_values; i++)
@@ -266,7 +272,8 @@ static int check_number(struct run *r, const struct arg_schema *as, const char *
 	if (parse_u64(text, &n) < 0)
 		return run_error(r, as->name, "invalid value for argument %s", as->name);
 	if (is_port && (n < 1 || n > 65535))
-		return run_error(r, as->name, "value of %s out of range (1..65535)", as->name);
+		return run_error(r, as->name, "value of %s out of range (1..65535)",
+				 as->name);
 	return 0;
 }
 
@@ -287,7 +294,8 @@ int arg_check(struct run *r, const struct arg *a, const struct value *v, const c
 			return 0;
 	if (!strcmp(as->kind, "num") || !strcmp(as->kind, "port"))
 		return check_number(r, as, text);
-	if (!strcmp(as->kind, "size") && parse_size(arena_dup(&r->a, text, strlen(text)), &n) < 0)
+	if (!strcmp(as->kind, "size") &&
+	    parse_size(arena_dup(&r->a, text, strlen(text)), &n) < 0)
 		return run_error(r, as->name, "invalid value for argument %s", as->name);
 	return 0;
 }
@@ -295,7 +303,7 @@ int arg_check(struct run *r, const struct arg *a, const struct value *v, const c
 /* ---- the commands every menu has ---- */
 static int do_find(struct run *r, struct call *c)
 {
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 	struct array *ids;
 
 	if (menu_select(r, c, &rows) < 0)
@@ -324,7 +332,7 @@ static int get_all(struct run *r, struct call *c, void *row)
 static int do_get(struct run *r, struct call *c)
 {
 	const char *name = call_text(r, c, "value-name");
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 	int prop;
 
 	if (c->m->is_singleton) {
@@ -374,7 +382,7 @@ static int eval_args(struct run *r, struct call *c)
 
 static int check_required(struct run *r, const struct call *c)
 {
-	struct sb names = {0};
+	struct sb names = { 0 };
 	int rc = 0;
 
 	for (unsigned i = 0; i < c->n->cmd->n_required; i++)
@@ -382,7 +390,8 @@ static int check_required(struct run *r, const struct call *c)
 			sb_printf(&names, "%s%s", names.len ? ", " : "",
 				  c->n->cmd->required[i]);
 	if (names.len)
-		rc = run_error(r, NULL, "Script Error: missing value(s) of argument(s) %s",
+		rc = run_error(r, NULL,
+			       "Script Error: missing value(s) of argument(s) %s",
 			       names.p);
 	sb_fini(&names);
 	return rc;
@@ -390,7 +399,7 @@ static int check_required(struct run *r, const struct call *c)
 
 int eval_cmd(struct run *r, const struct node *n, struct value *ret)
 {
-	struct call c = {.m = menu_find(n->menu->path), .n = n};
+	struct call c = { .m = menu_find(n->menu->path), .n = n };
 	const struct menu_cmd *cmd = c.m ? c.m->cmds : NULL;
 	int (*fn)(struct run *, struct call *) = NULL;
 	int rc;
@@ -406,8 +415,8 @@ int eval_cmd(struct run *r, const struct node *n, struct value *ret)
 		fn = menu_print;
 	if (!fn) {
 		r->box->stats.unknown++;
-		return run_error(r, NULL, "failure: %s %s is not simulated", n->menu->path,
-				 n->cmd->name);
+		return run_error(r, NULL, "failure: %s %s is not simulated",
+				 n->menu->path, n->cmd->name);
 	}
 	if (eval_args(r, &c) < 0 || check_required(r, &c) < 0)
 		return -1;

@@ -11,8 +11,8 @@ enum {
 	HINTS_MAX = 4,
 };
 
-/* Equalities that every wanted row must fulfil; rows() may use them to look up rather than
- * list. The full condition is evaluated on what it returns all the same. */
+/* Equalities that every wanted row must fulfil; rows() may use them to look up rather
+ * than list. The full condition is evaluated on what it returns all the same. */
 struct hints {
 	unsigned n;
 	struct {
@@ -54,7 +54,7 @@ struct menu {
 	const struct menu_cmd {
 		const char *name;
 		int (*fn)(struct run *r, struct call *c);
-	} *cmds; /* ends with name NULL */
+	} * cmds;			  /* ends with name NULL */
 	const struct menu_schema *schema; /* filled by menu_init */
 };
 
@@ -76,7 +76,8 @@ const char *call_text(struct run *r, const struct call *c, const char *name);
 
 int menu_print(struct run *r, struct call *c);
 /* Checks a value against the kind and the values of its argument. */
-int arg_check(struct run *r, const struct arg *a, const struct value *v, const char *text);
+int arg_check(struct run *r, const struct arg *a, const struct value *v,
+	      const char *text);
 /* "10G", "64K", "123": bytes, K M G T are binary. */
 int parse_size(const char *s, uint64_t *ret);
 

@@ -17,8 +17,8 @@ static const char fs_uuid[] = "7f0a3c52-9a11-4be4-8d0e-5c1d5b7f2e10";
 /* ---- the one file system: its row is the box's options ---- */
 static struct value fs_get(struct run *r, void *row, const char *prop, int index)
 {
-	static const char *const zero[] = {"write-errors", "read-errors", "flush-errors",
-					   "corruption-errors", "generation-errors"};
+	static const char *const zero[] = { "write-errors", "read-errors", "flush-errors",
+					    "corruption-errors", "generation-errors" };
 	const struct box_opt *o = row;
 
 	(void)index;
@@ -61,7 +61,8 @@ static void *fs_by_id(struct run *r, const char *id)
 
 static void *fs_by_name(struct run *r, const char *name)
 {
-	return has_btrfs(r) && !strcmp(name, r->box->opt.pool_label) ? &r->box->opt : NULL;
+	return has_btrfs(r) && !strcmp(name, r->box->opt.pool_label) ? &r->box->opt
+								     : NULL;
 }
 
 static void fs_list(struct run *r, const struct hints *h, struct rows *out)
@@ -74,23 +75,24 @@ static void fs_list(struct run *r, const struct hints *h, struct rows *out)
 static int fs_set(struct run *r, struct call *c)
 {
 	const char *label = call_text(r, c, "label");
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 
 	if (menu_targets(r, c, &rows) < 0)
 		return -1;
 	for (unsigned i = 0; label && i < rows.n; i++) {
-		const char *kv[] = {"prop", "label", "old", r->box->opt.pool_label,
-				    "new",  label,   NULL};
+		const char *kv[] = { "prop", "label", "old", r->box->opt.pool_label,
+				     "new",  label,   NULL };
 
 		r->mutations++;
 		box_history(r->box, r, "fs-set", kv);
-		snprintf(r->box->opt.pool_label, sizeof r->box->opt.pool_label, "%s", label);
+		snprintf(r->box->opt.pool_label, sizeof r->box->opt.pool_label, "%s",
+			 label);
 	}
 	return 0;
 }
 
 /* ---- subvolumes ---- */
-static struct subvol fs_root = {.id = 5, .is_root = true};
+static struct subvol fs_root = { .id = 5, .is_root = true };
 
 static struct value sv_flag(const struct subvol *s, const char *prop)
 {
@@ -172,8 +174,8 @@ static bool is_indexed(const struct run *r, int prop)
 {
 	const char *name = prop == PROP_ID ? "" : menu_subvol.schema->props[prop];
 
-	return !r->box->opt.dead_ms &&
-	       (!strcmp(name, "fullname") || (!strcmp(name, "name") && !r->box->n_nested));
+	return !r->box->opt.dead_ms && (!strcmp(name, "fullname") ||
+					(!strcmp(name, "name") && !r->box->n_nested));
 }
 
 static void sv_list(struct run *r, const struct hints *h, struct rows *out)
@@ -203,23 +205,26 @@ static int find_parent(struct run *r, const char *name, struct subvol **ret)
 	unsigned n = 0;
 
 	for (struct subvol *s = r->box->sv_first; s; s = s->next)
-		if (!s->dead_until && (!strcmp(s->name, name) || !strcmp(s->fullname, name))) {
+		if (!s->dead_until &&
+		    (!strcmp(s->name, name) || !strcmp(s->fullname, name))) {
 			*ret = s;
 			n++;
 		}
 	if (n == 1)
 		return 0;
 	if (n > 1 || !*name)
-		return run_error(r, "parent",
-				 "ambiguous value of parent, more than one possible value "
-				 "matches input");
+		return run_error(
+			r, "parent",
+			"ambiguous value of parent, more than one possible value "
+			"matches input");
 	return run_error(r, "parent", "input does not match any value of parent");
 }
 
 static int check_fs(struct run *r, const char *fs)
 {
 	if (!fs)
-		return run_error(r, NULL, "Script Error: missing value(s) of argument(s) fs");
+		return run_error(r, NULL,
+				 "Script Error: missing value(s) of argument(s) fs");
 	if (!*fs)
 		return run_error(r, "fs",
 				 "ambiguous value of fs, more than one possible value "
@@ -244,13 +249,14 @@ static int sv_add(struct run *r, struct call *c)
 		return -1;
 	s = box_subvol_add(r->box, name, from, ro && !strcmp(ro, "yes"));
 	if (!s && errno == EEXIST)
-		return run_error(r, NULL, "failure: already have subvolume with such name");
+		return run_error(r, NULL,
+				 "failure: already have subvolume with such name");
 	if (!s)
 		return run_error(r, NULL, "failure: %s", strerror(errno));
 	r->mutations++;
 	box_history(r->box, r, "subvol-add",
-		    (const char *const[]){"path", s->fullname, "from",
-					  from ? from->fullname : NULL, NULL});
+		    (const char *const[]){ "path", s->fullname, "from",
+					   from ? from->fullname : NULL, NULL });
 	c->ret = v_id(&r->a, sv_id(r, s));
 	return 0;
 }
@@ -270,15 +276,15 @@ static bool holds_disk(struct run *r, const struct subvol *s)
 
 static int sv_remove(struct run *r, struct call *c)
 {
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 
 	if (run_sleep(r, r->box->opt.op_remove_ms) < 0 || menu_targets(r, c, &rows) < 0)
 		return -1;
 	for (unsigned i = 0; i < rows.n; i++) {
 		struct subvol *s = rows.row[i];
-		const char *name = s->is_root
-					   ? ""
-					   : arena_dup(&r->a, s->fullname, strlen(s->fullname));
+		const char *name =
+			s->is_root ? ""
+				   : arena_dup(&r->a, s->fullname, strlen(s->fullname));
 
 		if (s->is_root || s->dead_until || holds_disk(r, s))
 			return run_error(r, NULL, "failure: subvolume is in use");
@@ -286,7 +292,7 @@ static int sv_remove(struct run *r, struct call *c)
 			return run_error(r, NULL, "failure: %s", strerror(errno));
 		r->mutations++;
 		box_history(r->box, r, "subvol-remove",
-			    (const char *const[]){"path", name, NULL});
+			    (const char *const[]){ "path", name, NULL });
 	}
 	return 0;
 }
@@ -294,7 +300,7 @@ static int sv_remove(struct run *r, struct call *c)
 static int sv_set(struct run *r, struct call *c)
 {
 	const char *ro = call_text(r, c, "read-only");
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 
 	if (menu_targets(r, c, &rows) < 0)
 		return -1;
@@ -311,22 +317,24 @@ static int sv_set(struct run *r, struct call *c)
 	return 0;
 }
 
-static const struct menu_cmd fs_cmds[] = {{"set", fs_set}, {NULL, NULL}};
+static const struct menu_cmd fs_cmds[] = { { "set", fs_set }, { NULL, NULL } };
 static const struct menu_cmd sv_cmds[] = {
-	{"add", sv_add}, {"remove", sv_remove}, {"set", sv_set}, {NULL, NULL}};
+	{ "add", sv_add }, { "remove", sv_remove }, { "set", sv_set }, { NULL, NULL }
+};
 
-static const char *const fs_summary[] = {"label", "devs", "default-subvolume", NULL};
-static const char *const sv_summary[] = {"fs", "name", "fullname", "read-only", NULL};
+static const char *const fs_summary[] = { "label", "devs", "default-subvolume", NULL };
+static const char *const sv_summary[] = { "fs", "name", "fullname", "read-only", NULL };
 
-static const struct menu_flag fs_flags[] = {{'I', "missing-devs", "MISSING-DEVS"},
-					    {'b', "balancing", "BALANCING"},
-					    {'r', "replacing", "REPLACING"},
-					    {'s', "scrubbing", "SCRUBBING"},
-					    {0, NULL, NULL}};
+static const struct menu_flag fs_flags[] = { { 'I', "missing-devs", "MISSING-DEVS" },
+					     { 'b', "balancing", "BALANCING" },
+					     { 'r', "replacing", "REPLACING" },
+					     { 's', "scrubbing", "SCRUBBING" },
+					     { 0, NULL, NULL } };
 static const struct menu_flag sv_flags[] = {
-	{'*', "default", "DEFAULT"},	 {'S', "snapshot", "SNAPSHOT"},
-	{'r', "read-only", "READ-ONLY"}, {'D', "dead", "DEAD"},
-	{'M', "mounted", "MOUNTED"},	 {0, NULL, NULL}};
+	{ '*', "default", "DEFAULT" },	   { 'S', "snapshot", "SNAPSHOT" },
+	{ 'r', "read-only", "READ-ONLY" }, { 'D', "dead", "DEAD" },
+	{ 'M', "mounted", "MOUNTED" },	   { 0, NULL, NULL }
+};
 
 struct menu menu_btrfs_fs = {
 	.path = "/disk/btrfs/filesystem",

@@ -8,42 +8,75 @@
 #include "sim/menu.h"
 
 static const struct menu_flag flags[] = {
-	{'X', "disabled", "DISABLED"},
-	{'E', "empty", "EMPTY"},
-	{'B', "block-device", "BLOCK-DEVICE"},
-	{'M', "mounted", "MOUNTED"},
-	{'F', "formatting", "FORMATTING"},
-	{'r', "raid-member", "RAID-MEMBER"},
-	{'t', "nvme-tcp-export", "NVME-TCP-EXPORT"},
-	{0, NULL, NULL},
+	{ 'X', "disabled", "DISABLED" },
+	{ 'E', "empty", "EMPTY" },
+	{ 'B', "block-device", "BLOCK-DEVICE" },
+	{ 'M', "mounted", "MOUNTED" },
+	{ 'F', "formatting", "FORMATTING" },
+	{ 'r', "raid-member", "RAID-MEMBER" },
+	{ 't', "nvme-tcp-export", "NVME-TCP-EXPORT" },
+	{ 0, NULL, NULL },
 };
 
-static const char *const summary[] = {"slot", "model", "serial", "interface",
-				      "size", "free",  "use",	 "fs", NULL};
+static const char *const summary[] = { "slot", "model", "serial", "interface", "size",
+				       "free", "use",	"fs",	  NULL };
 
 /* Order seen on an RDS2216, 7.24. */
-static const char *const detail_order[] = {
-	"type", "slot", "slot-default", "parent", "fs", "fs-label", "fs-uuid", "model",
-	"size", "free", "use", "mount-point", "mount-filesystem", "mount-read-only",
-	"compress", "sector-size", "raid-master", "raid-type", "raid-device-count", "state",
-	"nvme-tcp-export", "nvme-tcp-server-port", "nvme-tcp-server-nqn",
-	"nvme-tcp-server-allow-host-name", "iscsi-export", "nfs-sharing", "smb-sharing",
-	"media-sharing", "media-interface", "swap", "file-path", "file-size", "file-offset",
-	NULL};
+static const char *const detail_order[] = { "type",
+					    "slot",
+					    "slot-default",
+					    "parent",
+					    "fs",
+					    "fs-label",
+					    "fs-uuid",
+					    "model",
+					    "size",
+					    "free",
+					    "use",
+					    "mount-point",
+					    "mount-filesystem",
+					    "mount-read-only",
+					    "compress",
+					    "sector-size",
+					    "raid-master",
+					    "raid-type",
+					    "raid-device-count",
+					    "state",
+					    "nvme-tcp-export",
+					    "nvme-tcp-server-port",
+					    "nvme-tcp-server-nqn",
+					    "nvme-tcp-server-allow-host-name",
+					    "iscsi-export",
+					    "nfs-sharing",
+					    "smb-sharing",
+					    "media-sharing",
+					    "media-interface",
+					    "swap",
+					    "file-path",
+					    "file-size",
+					    "file-offset",
+					    NULL };
 
 /* Settable properties that are shown although nobody set them. */
 static const struct {
 	const char *prop, *val;
 	bool file_only;
 } defaults[] = {
-	{"mount-filesystem", "yes", false}, {"mount-read-only", "no", false},
-	{"compress", "no", false},	    {"raid-master", "none", false},
-	{"iscsi-export", "no", false},	    {"nfs-sharing", "no", false},
-	{"smb-sharing", "no", false},	    {"media-sharing", "no", false},
-	{"media-interface", "none", false}, {"swap", "no", false},
-	{"nvme-tcp-server-port", "4420", true}, {"file-offset", "0", true},
-	{"disabled", "no", false},	    {"nvme-tcp-server-allow-host-name", "", true},
-	{"parent", "", false},
+	{ "mount-filesystem", "yes", false },
+	{ "mount-read-only", "no", false },
+	{ "compress", "no", false },
+	{ "raid-master", "none", false },
+	{ "iscsi-export", "no", false },
+	{ "nfs-sharing", "no", false },
+	{ "smb-sharing", "no", false },
+	{ "media-sharing", "no", false },
+	{ "media-interface", "none", false },
+	{ "swap", "no", false },
+	{ "nvme-tcp-server-port", "4420", true },
+	{ "file-offset", "0", true },
+	{ "disabled", "no", false },
+	{ "nvme-tcp-server-allow-host-name", "", true },
+	{ "parent", "", false },
 };
 
 static bool is_yesno(const char *prop)
@@ -58,9 +91,10 @@ static bool is_yesno(const char *prop)
 /* Stored text as the type that get gives. */
 static struct value stored(const char *prop, const char *text)
 {
-	static const char *const numbers[] = {"nvme-tcp-server-port", "file-offset",
-					      "iscsi-port", "iscsi-server-port",
-					      "raid-device-count", "partition-number"};
+	static const char *const numbers[] = {
+		"nvme-tcp-server-port", "file-offset",	     "iscsi-port",
+		"iscsi-server-port",	"raid-device-count", "partition-number"
+	};
 	uint64_t n;
 
 	if (is_yesno(prop))
@@ -82,7 +116,8 @@ static struct value get_pool(struct run *r, const char *prop)
 	if (!strcmp(prop, "free"))
 		return v_num((int64_t)free_bytes);
 	if (!strcmp(prop, "use"))
-		return v_num((int64_t)((size - free_bytes) / (size / 100 ? size / 100 : 1)));
+		return v_num(
+			(int64_t)((size - free_bytes) / (size / 100 ? size / 100 : 1)));
 	if (!strcmp(prop, "fs"))
 		return v_lit(b->opt.pool_fs);
 	if (!strcmp(prop, "fs-label"))
@@ -137,8 +172,9 @@ static struct value get_hardware(struct run *r, const struct disk *d, const char
 static struct value get_flag(const struct disk *d, const char *prop)
 {
 	static const char *const off[] = {
-		"acquired",  "empty", "formatting", "raid-member", "raid-member-failed",
-		"encrypted", "guid-partition-table", "partition"};
+		"acquired",	      "empty",	   "formatting",	   "raid-member",
+		"raid-member-failed", "encrypted", "guid-partition-table", "partition"
+	};
 
 	if (!strcmp(prop, "nvme-tcp-export"))
 		return v_bool(d->is_exported);
@@ -187,8 +223,10 @@ static struct value disk_get(struct run *r, void *row, const char *prop, int ind
 		v = get_common(r, d, prop);
 	if (v.t == V_NOTHING)
 		v = get_flag(d, prop);
-	for (size_t i = 0; v.t == V_NOTHING && i < sizeof defaults / sizeof *defaults; i++)
-		if (!strcmp(defaults[i].prop, prop) && (d->path || !defaults[i].file_only))
+	for (size_t i = 0; v.t == V_NOTHING && i < sizeof defaults / sizeof *defaults;
+	     i++)
+		if (!strcmp(defaults[i].prop, prop) &&
+		    (d->path || !defaults[i].file_only))
 			v = stored(prop, defaults[i].val);
 	return v;
 }
@@ -256,13 +294,13 @@ static void disk_list(struct run *r, const struct hints *h, struct rows *out)
 }
 
 static const struct menu_cmd cmds[] = {
-	{"add", disk_add},
-	{"set", disk_set},
-	{"unset", disk_unset},
-	{"comment", disk_set},
-	{"remove", disk_remove},
-	{"monitor-traffic", disk_monitor},
-	{NULL, NULL},
+	{ "add", disk_add },
+	{ "set", disk_set },
+	{ "unset", disk_unset },
+	{ "comment", disk_set },
+	{ "remove", disk_remove },
+	{ "monitor-traffic", disk_monitor },
+	{ NULL, NULL },
 };
 
 struct menu menu_disk = {

@@ -15,8 +15,9 @@ enum {
 	CONTENTS_MAX = 61439, /* longer text is refused (manual, /file) */
 };
 
-static const char *const summary[] = {"name", "type", "size", "last-modified", NULL};
-static const char *const detail_order[] = {"name", "type", "size", "last-modified", NULL};
+static const char *const summary[] = { "name", "type", "size", "last-modified", NULL };
+static const char *const detail_order[] = { "name", "type", "size", "last-modified",
+					    NULL };
 
 static int stat_name(struct run *r, const char *name, struct stat *st)
 {
@@ -90,7 +91,9 @@ static const char *file_id(struct run *r, void *row)
 	char *id = arena_printf(&r->a, "**%s", name), *c;
 
 	for (c = id + 2; *c; c++)
-		*c = *c == '/' ? ' ' : *c >= '!' && *c <= '~' ? (char)('!' + '~' - *c) : *c;
+		*c = *c == '/'		      ? ' '
+		     : *c >= '!' && *c <= '~' ? (char)('!' + '~' - *c)
+					      : *c;
 	return id;
 }
 
@@ -110,7 +113,9 @@ static void *file_by_id(struct run *r, const char *id)
 	if (strncmp(name, "**", 2) != 0)
 		return NULL;
 	for (c = name + 2; *c; c++)
-		*c = *c == ' ' ? '/' : *c >= '!' && *c <= '~' ? (char)('!' + '~' - *c) : *c;
+		*c = *c == ' '		      ? '/'
+		     : *c >= '!' && *c <= '~' ? (char)('!' + '~' - *c)
+					      : *c;
 	return file_by_name(r, name + 2);
 }
 
@@ -158,7 +163,7 @@ static void file_list(struct run *r, const struct hints *h, struct rows *out)
 
 static void log_file(struct run *r, const char *op, const char *name)
 {
-	const char *kv[] = {"path", name, NULL};
+	const char *kv[] = { "path", name, NULL };
 
 	r->mutations++;
 	box_history(r->box, r, op, kv);
@@ -218,7 +223,7 @@ static int remove_one(struct run *r, const char *name)
 
 static int file_remove(struct run *r, struct call *c)
 {
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 
 	if (run_sleep(r, r->box->opt.op_remove_ms) < 0 || menu_targets(r, c, &rows) < 0)
 		return -1;
@@ -229,9 +234,9 @@ static int file_remove(struct run *r, struct call *c)
 }
 
 static const struct menu_cmd cmds[] = {
-	{"add", file_add},
-	{"remove", file_remove},
-	{NULL, NULL},
+	{ "add", file_add },
+	{ "remove", file_remove },
+	{ NULL, NULL },
 };
 
 struct menu menu_file = {

@@ -15,124 +15,169 @@ struct cell {
 };
 
 static const struct cell resource[] = {
-	{0, "architecture-name", "arm64", 's'},	{0, "bad-blocks", "0", 'n'},
-	{0, "board-name", "RDS2216-2XG-4S+4XS-2XQ", 's'},
-	{0, "build-time", "2026-09-14 10:22:31", 's'}, {0, "cpu", "ARM64", 's'},
-	{0, "cpu-count", "16", 'n'},		{0, "cpu-frequency", "2000", 'n'},
-	{0, "cpu-load", "3", 'n'},		{0, "factory-software", "7.19.1", 's'},
-	{0, "free-hdd-space", "79691776", 'n'},	{0, "free-memory", "32212254720", 'n'},
-	{0, "platform", "MikroTik", 's'},	{0, "total-hdd-space", "134217728", 'n'},
-	{0, "total-memory", "34359738368", 'n'}, {0, "uptime", "@uptime", 's'},
-	{0, "version", "@version-long", 's'},	{0, "write-sect-since-reboot", "1204", 'n'},
-	{0, "write-sect-total", "91822", 'n'},	{0, NULL, NULL, 0},
+	{ 0, "architecture-name", "arm64", 's' },
+	{ 0, "bad-blocks", "0", 'n' },
+	{ 0, "board-name", "RDS2216-2XG-4S+4XS-2XQ", 's' },
+	{ 0, "build-time", "2026-09-14 10:22:31", 's' },
+	{ 0, "cpu", "ARM64", 's' },
+	{ 0, "cpu-count", "16", 'n' },
+	{ 0, "cpu-frequency", "2000", 'n' },
+	{ 0, "cpu-load", "3", 'n' },
+	{ 0, "factory-software", "7.19.1", 's' },
+	{ 0, "free-hdd-space", "79691776", 'n' },
+	{ 0, "free-memory", "32212254720", 'n' },
+	{ 0, "platform", "MikroTik", 's' },
+	{ 0, "total-hdd-space", "134217728", 'n' },
+	{ 0, "total-memory", "34359738368", 'n' },
+	{ 0, "uptime", "@uptime", 's' },
+	{ 0, "version", "@version-long", 's' },
+	{ 0, "write-sect-since-reboot", "1204", 'n' },
+	{ 0, "write-sect-total", "91822", 'n' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell package[] = {
-	{0, "name", "rose-storage", 's'},  {0, "version", "@version", 's'},
-	{0, "build-time", "2026-09-14 10:22:31", 's'}, {0, "size", "2764800", 'n'},
-	{0, "disabled", "no", 'b'},	   {0, "available", "no", 'b'},
-	{1, "name", "routeros", 's'},	   {1, "version", "@version", 's'},
-	{1, "build-time", "2026-09-14 10:22:31", 's'}, {1, "size", "13316096", 'n'},
-	{1, "disabled", "no", 'b'},	   {1, "available", "no", 'b'},
-	{0, NULL, NULL, 0},
+	{ 0, "name", "rose-storage", 's' },
+	{ 0, "version", "@version", 's' },
+	{ 0, "build-time", "2026-09-14 10:22:31", 's' },
+	{ 0, "size", "2764800", 'n' },
+	{ 0, "disabled", "no", 'b' },
+	{ 0, "available", "no", 'b' },
+	{ 1, "name", "routeros", 's' },
+	{ 1, "version", "@version", 's' },
+	{ 1, "build-time", "2026-09-14 10:22:31", 's' },
+	{ 1, "size", "13316096", 'n' },
+	{ 1, "disabled", "no", 'b' },
+	{ 1, "available", "no", 'b' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell update[] = {
-	{0, "channel", "stable", 's'},
-	{0, "installed-version", "@version", 's'},
-	{0, NULL, NULL, 0},
+	{ 0, "channel", "stable", 's' },
+	{ 0, "installed-version", "@version", 's' },
+	{ 0, NULL, NULL, 0 },
 };
 
-static const struct cell identity[] = {{0, "name", "rds-sim", 's'}, {0, NULL, NULL, 0}};
+static const struct cell identity[] = { { 0, "name", "rds-sim", 's' },
+					{ 0, NULL, NULL, 0 } };
 
 static const struct cell clock_cells[] = {
-	{0, "date", "@date", 's'},	 {0, "time", "@time", 's'},
-	{0, "time-zone-autodetect", "yes", 'b'}, {0, "time-zone-name", "UTC", 's'},
-	{0, "gmt-offset", "+00:00", 's'}, {0, "dst-active", "no", 'b'},
-	{0, NULL, NULL, 0},
+	{ 0, "date", "@date", 's' },
+	{ 0, "time", "@time", 's' },
+	{ 0, "time-zone-autodetect", "yes", 'b' },
+	{ 0, "time-zone-name", "UTC", 's' },
+	{ 0, "gmt-offset", "+00:00", 's' },
+	{ 0, "dst-active", "no", 'b' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell device_mode[] = {
-	{0, "mode", "rose", 's'},      {0, "attempt-count", "0", 'n'},
-	{0, "scheduler", "yes", 'b'},  {0, "flagged", "no", 'b'},
-	{0, "flagging-enabled", "yes", 'b'}, {0, NULL, NULL, 0},
+	{ 0, "mode", "rose", 's' },
+	{ 0, "attempt-count", "0", 'n' },
+	{ 0, "scheduler", "yes", 'b' },
+	{ 0, "flagged", "no", 'b' },
+	{ 0, "flagging-enabled", "yes", 'b' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell ip_ssh[] = {
-	{0, "ciphers", "auto", 's'},	   {0, "forwarding-enabled", "no", 'b'},
-	{0, "host-key-size", "2048", 'n'}, {0, "host-key-type", "ed25519", 's'},
-	{0, "password-authentication", "yes-if-no-key", 's'},
-	{0, "publickey-authentication-options", "none", 's'},
-	{0, "strong-crypto", "yes", 'b'},  {0, NULL, NULL, 0},
+	{ 0, "ciphers", "auto", 's' },
+	{ 0, "forwarding-enabled", "no", 'b' },
+	{ 0, "host-key-size", "2048", 'n' },
+	{ 0, "host-key-type", "ed25519", 's' },
+	{ 0, "password-authentication", "yes-if-no-key", 's' },
+	{ 0, "publickey-authentication-options", "none", 's' },
+	{ 0, "strong-crypto", "yes", 'b' },
+	{ 0, NULL, NULL, 0 },
 };
 
 /* A live connection is a row as well, and a dynamic one. */
 static const struct cell ip_service[] = {
-	{0, "name", "ssh", 's'},    {0, "port", "22", 'n'},	{0, "proto", "tcp", 's'},
-	{0, "disabled", "no", 'b'}, {0, "dynamic", "no", 'b'},	{0, "invalid", "no", 'b'},
-	{0, "max-sessions", "20", 'n'}, {0, "vrf", "main", 's'}, {1, "name", "ssh", 's'},
-	{1, "port", "22", 'n'},	    {1, "proto", "tcp", 's'},	{1, "dynamic", "yes", 'b'},
-	{1, "connection", "yes", 'b'}, {1, "disabled", "no", 'b'},
-	{2, "name", "www-ssl", 's'}, {2, "port", "443", 'n'},	{2, "proto", "tcp", 's'},
-	{2, "disabled", "yes", 'b'}, {2, "dynamic", "no", 'b'}, {0, NULL, NULL, 0},
+	{ 0, "name", "ssh", 's' },	  { 0, "port", "22", 'n' },
+	{ 0, "proto", "tcp", 's' },	  { 0, "disabled", "no", 'b' },
+	{ 0, "dynamic", "no", 'b' },	  { 0, "invalid", "no", 'b' },
+	{ 0, "max-sessions", "20", 'n' }, { 0, "vrf", "main", 's' },
+	{ 1, "name", "ssh", 's' },	  { 1, "port", "22", 'n' },
+	{ 1, "proto", "tcp", 's' },	  { 1, "dynamic", "yes", 'b' },
+	{ 1, "connection", "yes", 'b' },  { 1, "disabled", "no", 'b' },
+	{ 2, "name", "www-ssl", 's' },	  { 2, "port", "443", 'n' },
+	{ 2, "proto", "tcp", 's' },	  { 2, "disabled", "yes", 'b' },
+	{ 2, "dynamic", "no", 'b' },	  { 0, NULL, NULL, 0 },
 };
 
 static const struct cell ip_address[] = {
-	{0, "address", "10.42.241.3/24", 's'}, {0, "network", "10.42.241.0", 's'},
-	{0, "interface", "bridge", 's'},       {0, "disabled", "no", 'b'},
-	{0, "dynamic", "no", 'b'},	       {1, "address", "10.42.68.1/24", 's'},
-	{1, "network", "10.42.68.0", 's'},     {1, "interface", "storage", 's'},
-	{1, "disabled", "no", 'b'},	       {1, "dynamic", "no", 'b'},
-	{0, NULL, NULL, 0},
+	{ 0, "address", "10.42.241.3/24", 's' },
+	{ 0, "network", "10.42.241.0", 's' },
+	{ 0, "interface", "bridge", 's' },
+	{ 0, "disabled", "no", 'b' },
+	{ 0, "dynamic", "no", 'b' },
+	{ 1, "address", "10.42.68.1/24", 's' },
+	{ 1, "network", "10.42.68.0", 's' },
+	{ 1, "interface", "storage", 's' },
+	{ 1, "disabled", "no", 'b' },
+	{ 1, "dynamic", "no", 'b' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell interface_cells[] = {
-	{0, "name", "bridge", 's'},  {0, "type", "bridge", 's'}, {0, "mtu", "1500", 'n'},
-	{0, "running", "yes", 'b'},  {0, "disabled", "no", 'b'}, {1, "name", "storage", 's'},
-	{1, "type", "vlan", 's'},    {1, "mtu", "9000", 'n'},	 {1, "running", "yes", 'b'},
-	{1, "disabled", "no", 'b'},  {0, NULL, NULL, 0},
+	{ 0, "name", "bridge", 's' }, { 0, "type", "bridge", 's' },
+	{ 0, "mtu", "1500", 'n' },    { 0, "running", "yes", 'b' },
+	{ 0, "disabled", "no", 'b' }, { 1, "name", "storage", 's' },
+	{ 1, "type", "vlan", 's' },   { 1, "mtu", "9000", 'n' },
+	{ 1, "running", "yes", 'b' }, { 1, "disabled", "no", 'b' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell user[] = {
-	{0, "name", "admin", 's'}, {0, "group", "full", 's'}, {0, "disabled", "no", 'b'},
-	{0, "inactivity-policy", "none", 's'}, {1, "name", "csi", 's'},
-	{1, "group", "csi", 's'},  {1, "disabled", "no", 'b'},
-	{1, "inactivity-policy", "none", 's'}, {0, NULL, NULL, 0},
+	{ 0, "name", "admin", 's' },  { 0, "group", "full", 's' },
+	{ 0, "disabled", "no", 'b' }, { 0, "inactivity-policy", "none", 's' },
+	{ 1, "name", "csi", 's' },    { 1, "group", "csi", 's' },
+	{ 1, "disabled", "no", 'b' }, { 1, "inactivity-policy", "none", 's' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell user_group[] = {
-	{0, "name", "full", 's'},
-	{0, "policy", "local,ssh,reboot,read,write,policy,test,sensitive", 's'},
-	{1, "name", "csi", 's'},
-	{1, "policy", "ssh,read,write,test,ftp", 's'},
-	{0, NULL, NULL, 0},
+	{ 0, "name", "full", 's' },
+	{ 0, "policy", "local,ssh,reboot,read,write,policy,test,sensitive", 's' },
+	{ 1, "name", "csi", 's' },
+	{ 1, "policy", "ssh,read,write,test,ftp", 's' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell user_active[] = {
-	{0, "name", "csi", 's'}, {0, "via", "ssh", 's'}, {0, "group", "csi", 's'},
-	{0, NULL, NULL, 0},
+	{ 0, "name", "csi", 's' },
+	{ 0, "via", "ssh", 's' },
+	{ 0, "group", "csi", 's' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct cell disk_settings[] = {
-	{0, "auto-media-interface", "none", 's'},
-	{0, "auto-media-sharing", "no", 'b'},
-	{0, "auto-smb-sharing", "no", 'b'},
-	{0, "auto-smb-user", "guest", 's'},
-	{0, "default-mount-point-template", "[slot]", 's'},
-	{0, NULL, NULL, 0},
+	{ 0, "auto-media-interface", "none", 's' },
+	{ 0, "auto-media-sharing", "no", 'b' },
+	{ 0, "auto-smb-sharing", "no", 'b' },
+	{ 0, "auto-smb-user", "guest", 's' },
+	{ 0, "default-mount-point-template", "[slot]", 's' },
+	{ 0, NULL, NULL, 0 },
 };
 
 static const struct {
 	const char *path;
 	const struct cell *cells;
 } tables[] = {
-	{"/system/resource", resource}, {"/system/package", package},
-	{"/system/package/update", update}, {"/system/identity", identity},
-	{"/system/clock", clock_cells}, {"/system/device-mode", device_mode},
-	{"/ip/ssh", ip_ssh},		{"/ip/service", ip_service},
-	{"/ip/address", ip_address},	{"/interface", interface_cells},
-	{"/user", user},		{"/user/group", user_group},
-	{"/user/active", user_active},	{"/disk/settings", disk_settings},
+	{ "/system/resource", resource },
+	{ "/system/package", package },
+	{ "/system/package/update", update },
+	{ "/system/identity", identity },
+	{ "/system/clock", clock_cells },
+	{ "/system/device-mode", device_mode },
+	{ "/ip/ssh", ip_ssh },
+	{ "/ip/service", ip_service },
+	{ "/ip/address", ip_address },
+	{ "/interface", interface_cells },
+	{ "/user", user },
+	{ "/user/group", user_group },
+	{ "/user/active", user_active },
+	{ "/disk/settings", disk_settings },
 };
 
 static const struct cell *cells_of(const char *path)
@@ -147,7 +192,7 @@ static const char *computed(struct run *r, const char *what)
 {
 	const struct box *b = r->box;
 	time_t now = time(NULL);
-	struct sb text = {0};
+	struct sb text = { 0 };
 	const char *s;
 	char when[32];
 	struct tm tm;
@@ -159,8 +204,8 @@ static const char *computed(struct run *r, const char *what)
 		return arena_printf(&r->a, "%s (stable)", b->opt.version_text);
 	if (!strcmp(what, "@uptime"))
 		format_time(&text, (int64_t)(now_ms() - b->started_ms));
-	else if (strftime(when, sizeof when, !strcmp(what, "@date") ? "%Y-%m-%d" : "%H:%M:%S",
-			  &tm))
+	else if (strftime(when, sizeof when,
+			  !strcmp(what, "@date") ? "%Y-%m-%d" : "%H:%M:%S", &tm))
 		sb_adds(&text, when);
 	s = arena_dup(&r->a, text.p, text.len);
 	sb_fini(&text);
@@ -168,7 +213,8 @@ static const char *computed(struct run *r, const char *what)
 }
 
 /* A row is its index plus one, as a pointer; a singleton's is NULL. */
-static struct value get_from(struct run *r, const struct cell *c, void *row, const char *prop)
+static struct value get_from(struct run *r, const struct cell *c, void *row,
+			     const char *prop)
 {
 	unsigned index = row ? (unsigned)((uintptr_t)row - 1) : 0;
 
@@ -219,7 +265,7 @@ static const char *sys_id(struct run *r, void *row)
 
 static void *sys_by_id(struct run *r, const char *id)
 {
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 	unsigned long n = strtoul(id + 1, NULL, 16);
 
 	sys_list(r, NULL, &rows);
@@ -228,7 +274,7 @@ static void *sys_by_id(struct run *r, const char *id)
 
 static void *sys_by_name(struct run *r, const char *name)
 {
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 	const struct cell *c = cells_of(current(r)->path);
 
 	sys_list(r, NULL, &rows);
@@ -243,31 +289,33 @@ static void *sys_by_name(struct run *r, const char *name)
 
 static int sys_set(struct run *r, struct call *c)
 {
-	box_history(r->box, r, "sys-set", (const char *const[]){"path", c->m->path, NULL});
+	box_history(r->box, r, "sys-set",
+		    (const char *const[]){ "path", c->m->path, NULL });
 	return 0;
 }
 
-static const struct menu_cmd set_only[] = {{"set", sys_set}, {NULL, NULL}};
-static const char *const by_name_summary[] = {"name", NULL};
-static const char *const package_summary[] = {"name", "version", "build-time", "size", NULL};
-static const char *const service_summary[] = {"name", "port", "proto", "vrf",
-					      "max-sessions", NULL};
-static const char *const address_summary[] = {"address", "network", "interface", NULL};
-static const char *const user_summary[] = {"name", "group", NULL};
+static const struct menu_cmd set_only[] = { { "set", sys_set }, { NULL, NULL } };
+static const char *const by_name_summary[] = { "name", NULL };
+static const char *const package_summary[] = { "name", "version", "build-time", "size",
+					       NULL };
+static const char *const service_summary[] = { "name", "port",	       "proto",
+					       "vrf",  "max-sessions", NULL };
+static const char *const address_summary[] = { "address", "network", "interface", NULL };
+static const char *const user_summary[] = { "name", "group", NULL };
 
-#define SINGLE(p)                                                                            \
-	{                                                                                    \
-		.path = p, .is_singleton = true, .list = sys_list, .get = sys_get            \
+#define SINGLE(p)                                                                 \
+	{                                                                         \
+		.path = p, .is_singleton = true, .list = sys_list, .get = sys_get \
 	}
-#define SINGLE_SET(p)                                                                        \
-	{                                                                                    \
-		.path = p, .is_singleton = true, .list = sys_list, .get = sys_get,           \
-		.cmds = set_only                                                             \
+#define SINGLE_SET(p)                                                              \
+	{                                                                          \
+		.path = p, .is_singleton = true, .list = sys_list, .get = sys_get, \
+		.cmds = set_only                                                   \
 	}
-#define LIST(p, sum)                                                                         \
-	{                                                                                    \
-		.path = p, .list = sys_list, .get = sys_get, .id = sys_id,                   \
-		.by_id = sys_by_id, .by_name = sys_by_name, .summary = sum                   \
+#define LIST(p, sum)                                                       \
+	{                                                                  \
+		.path = p, .list = sys_list, .get = sys_get, .id = sys_id, \
+		.by_id = sys_by_id, .by_name = sys_by_name, .summary = sum \
 	}
 
 struct menu menus_sys[] = {

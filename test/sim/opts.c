@@ -11,7 +11,8 @@ static int set_hostport(const char *v, char *host, size_t size, uint16_t *port)
 	const char *colon = strrchr(v, ':');
 	uint64_t n;
 
-	if (!colon || (size_t)(colon - v) >= size || parse_u64(colon + 1, &n) < 0 || n > 65535)
+	if (!colon || (size_t)(colon - v) >= size || parse_u64(colon + 1, &n) < 0 ||
+	    n > 65535)
 		return -1;
 	snprintf(host, size, "%.*s", (int)(colon - v), v);
 	*port = (uint16_t)n;
@@ -32,7 +33,7 @@ static int set_control(struct opts *o, const char *v)
 static int set_dir(struct opts *o, const char *v)
 {
 	char cwd[PATH_MAX];
-	struct sb path = {0};
+	struct sb path = { 0 };
 	int rc = -1;
 
 	if (v[0] != '/' && getcwd(cwd, sizeof cwd))
@@ -63,9 +64,11 @@ static int set_op_ms(struct opts *o, const char *v)
 	struct {
 		const char *name;
 		unsigned *to;
-	} names[] = {{"add", &o->box.op_add_ms},       {"remove", &o->box.op_remove_ms},
-		     {"set", &o->box.op_set_ms},       {"print", &o->box.op_print_ms},
-		     {"per-gib", &o->box.op_per_gib_ms}};
+	} names[] = { { "add", &o->box.op_add_ms },
+		      { "remove", &o->box.op_remove_ms },
+		      { "set", &o->box.op_set_ms },
+		      { "print", &o->box.op_print_ms },
+		      { "per-gib", &o->box.op_per_gib_ms } };
 	char buf[256], *save = NULL, *eq;
 	size_t i;
 
@@ -235,41 +238,45 @@ static const struct {
 	int (*set)(struct opts *o, const char *v);
 	const char *help;
 } table[] = {
-	{"listen", "HOST:PORT", set_listen, "SSH server; port 0 picks one (127.0.0.1:0)"},
-	{"control", "HOST:PORT", set_control, "HTTP control server (127.0.0.1:0)"},
-	{"dir", "DIR", set_dir, "state, keys, pool and exports; must be given"},
-	{"version", "7.X[.Y]", set_version, "RouterOS version to be (7.24)"},
-	{"schema", "FILE", set_schema, "another schema than the built-in one"},
-	{"authorized-keys", "FILE", set_keys, "user keys accepted besides DIR/client_key"},
-	{"latency-ms", "N", set_latency, "delay before each command runs"},
-	{"jitter-ms", "N", set_jitter, "random addition to it, 0..N"},
-	{"op-ms", "add=N,remove=N,set=N,print=N,per-gib=N", set_op_ms,
-	 "time an operation takes before its effect"},
-	{"nagle", NULL, set_nagle, "leave Nagle's algorithm on"},
-	{"refuse-rsa-user", NULL, set_refuse_rsa, "refuse RSA user keys"},
-	{"ns-uuid", "random|stable", set_ns_uuid,
-	 "namespace uuid: a new one at each export, or one per disk (stable)"},
-	{"exit-status", "0|1|random", set_exit_status,
-	 "of a failed command: 0 (default), 1, or either"},
-	{"comment-max", "N", set_comment_max, "longer comments are refused (4096)"},
-	{"set-reexports", NULL, set_reexports,
-	 "any set of an exported disk applies its export anew"},
-	{"nqn-needs-export", NULL, set_nqn_needs,
-	 "an NQN given while the export is off is dropped"},
-	{"grow-lazy", NULL, set_grow_lazy,
-	 "an exported disk's size follows file-size at its next export only"},
-	{"dead-ms", "N", set_dead_ms, "a removed subvolume is listed as dead for N ms"},
-	{"pool-bytes", "N", set_pool_bytes, "size of the pool (64 TiB)"},
-	{"pool-fs", "btrfs|ext4|xfs", set_pool_fs, "its file system (btrfs)"},
-	{"pool-slot", "NAME", set_pool_slot, "its slot (raid1)"},
-	{"pool-label", "NAME", set_pool_label, "label of its Btrfs (pool)"},
-	{"base", "PATH", set_base, "directory made on it, below the mount point (metal-csi)"},
-	{"max-sessions", "N", set_max_sessions, "connections at a time (20)"},
-	{"interleave", "on|off", set_interleave,
-	 "concurrent scripts take turns at statement boundaries (on)"},
-	{"run-on-after-cut", "SECONDS", set_run_on,
-	 "a script whose client was cut lives on so long (0: dies at its next statement)"},
-	{"seed", "N", set_seed, "of every random choice (the clock)"},
+	{ "listen", "HOST:PORT", set_listen,
+	  "SSH server; port 0 picks one (127.0.0.1:0)" },
+	{ "control", "HOST:PORT", set_control, "HTTP control server (127.0.0.1:0)" },
+	{ "dir", "DIR", set_dir, "state, keys, pool and exports; must be given" },
+	{ "version", "7.X[.Y]", set_version, "RouterOS version to be (7.24)" },
+	{ "schema", "FILE", set_schema, "another schema than the built-in one" },
+	{ "authorized-keys", "FILE", set_keys,
+	  "user keys accepted besides DIR/client_key" },
+	{ "latency-ms", "N", set_latency, "delay before each command runs" },
+	{ "jitter-ms", "N", set_jitter, "random addition to it, 0..N" },
+	{ "op-ms", "add=N,remove=N,set=N,print=N,per-gib=N", set_op_ms,
+	  "time an operation takes before its effect" },
+	{ "nagle", NULL, set_nagle, "leave Nagle's algorithm on" },
+	{ "refuse-rsa-user", NULL, set_refuse_rsa, "refuse RSA user keys" },
+	{ "ns-uuid", "random|stable", set_ns_uuid,
+	  "namespace uuid: a new one at each export, or one per disk (stable)" },
+	{ "exit-status", "0|1|random", set_exit_status,
+	  "of a failed command: 0 (default), 1, or either" },
+	{ "comment-max", "N", set_comment_max, "longer comments are refused (4096)" },
+	{ "set-reexports", NULL, set_reexports,
+	  "any set of an exported disk applies its export anew" },
+	{ "nqn-needs-export", NULL, set_nqn_needs,
+	  "an NQN given while the export is off is dropped" },
+	{ "grow-lazy", NULL, set_grow_lazy,
+	  "an exported disk's size follows file-size at its next export only" },
+	{ "dead-ms", "N", set_dead_ms, "a removed subvolume is listed as dead for N ms" },
+	{ "pool-bytes", "N", set_pool_bytes, "size of the pool (64 TiB)" },
+	{ "pool-fs", "btrfs|ext4|xfs", set_pool_fs, "its file system (btrfs)" },
+	{ "pool-slot", "NAME", set_pool_slot, "its slot (raid1)" },
+	{ "pool-label", "NAME", set_pool_label, "label of its Btrfs (pool)" },
+	{ "base", "PATH", set_base,
+	  "directory made on it, below the mount point (metal-csi)" },
+	{ "max-sessions", "N", set_max_sessions, "connections at a time (20)" },
+	{ "interleave", "on|off", set_interleave,
+	  "concurrent scripts take turns at statement boundaries (on)" },
+	{ "run-on-after-cut", "SECONDS", set_run_on,
+	  "a script whose client was cut lives on so long (0: dies at its next "
+	  "statement)" },
+	{ "seed", "N", set_seed, "of every random choice (the clock)" },
 };
 
 enum {
@@ -278,25 +285,30 @@ enum {
 
 static const char about[] =
 	"rds-sim: a simulated MikroTik ROSE Data Server: RouterOS scripts over SSH.\n"
-	"\nPrints \"ready ssh=HOST:PORT control=HOST:PORT\" when it listens. SIGTERM prints\n"
-	"the statistics as JSON and ends it.\n\nOptions (--name value or --name=value):\n";
+	"\nPrints \"ready ssh=HOST:PORT control=HOST:PORT\" when it listens. SIGTERM "
+	"prints\n"
+	"the statistics as JSON and ends it.\n\nOptions (--name value or "
+	"--name=value):\n";
 
 static const char control_help[] =
 	"\nControl server (HTTP/1.1):\n"
 	"  GET  /stats         connections, channels, execs, their peaks, disks, files\n"
 	"  POST /peaks         both peaks start anew\n"
 	"  GET  /disks         every disk with all its properties\n"
-	"  GET  /history       every effect, one JSON object a line; ?from=N from number N\n"
+	"  GET  /history       every effect, one JSON object a line; ?from=N from number "
+	"N\n"
 	"  GET  /fault         the faults as they are\n"
 	"  POST /fault?a=b&…   set faults; POST /fault/clear: back to the start's\n"
-	"  POST /fault?version=7.X, ?reboot=MS (drop every connection, exports come back\n"
+	"  POST /fault?version=7.X, ?reboot=MS (drop every connection, exports come "
+	"back\n"
 	"       after MS)\n"
-	"  POST /exec          run the body as a script, without SSH; answers its output\n"
+	"  POST /exec          run the body as a script, without SSH; answers its "
+	"output\n"
 	"\nFaults:\n";
 
 static void print_help(void)
 {
-	struct sb out = {0};
+	struct sb out = { 0 };
 	char left[80];
 
 	sb_adds(&out, about);
@@ -313,7 +325,7 @@ static void print_help(void)
 
 void opts_init(struct opts *o)
 {
-	*o = (struct opts){.max_sessions = 20};
+	*o = (struct opts){ .max_sessions = 20 };
 	fault_init(&o->fault);
 	o->box.comment_max = 4096;
 	o->box.pool_bytes = (uint64_t)64 << 40;

@@ -14,8 +14,8 @@ static size_t cmd_word_len(const struct parser *p)
 
 static bool changes_things(const char *cmd)
 {
-	static const char *const reading[] = {"find",	"get",	"print", "monitor-traffic",
-					      "monitor"};
+	static const char *const reading[] = { "find", "get", "print", "monitor-traffic",
+					       "monitor" };
 
 	for (size_t i = 0; i < sizeof reading / sizeof *reading; i++)
 		if (strcmp(reading[i], cmd) == 0)
@@ -23,7 +23,8 @@ static bool changes_things(const char *cmd)
 	return true;
 }
 
-/* At a word that is to be a command of menu m (NULL: of the root, which has none here). */
+/* At a word that is to be a command of menu m (NULL: of the root, which has none here).
+ */
 static struct node *menu_command(struct parser *p, const struct menu_schema *m)
 {
 	size_t pos = p->pos, wlen = cmd_word_len(p);
@@ -37,12 +38,12 @@ static struct node *menu_command(struct parser *p, const struct menu_schema *m)
 	n->cmd = schema_cmd(m, p->s + pos, wlen, p->version);
 	p->pos += wlen;
 	if (!n->cmd)
-		n->late = arena_printf(p->a, "bad command name %s (line 1 column %zu)", n->s,
-				       pos + 1);
+		n->late = arena_printf(p->a, "bad command name %s (line 1 column %zu)",
+				       n->s, pos + 1);
 	if (!p_done(p) && p_peek(p) != ' ' && p_peek(p) != '\t')
-		return p_fail(p, isupper(p_peek(p)) ? "expected command name"
-						    : "syntax error",
-			      p->pos);
+		return p_fail(
+			p, isupper(p_peek(p)) ? "expected command name" : "syntax error",
+			p->pos);
 	p->menu = m;
 	p_menu_args(p, n);
 	p->menu = was;
@@ -100,8 +101,8 @@ static struct node *global_command(struct parser *p)
 	if (!n->cmd) {
 		n->k = N_CMD;
 		n->menu = NULL;
-		n->late = arena_printf(p->a, "bad command name %s (line 1 column %zu)", n->s,
-				       pos + 1);
+		n->late = arena_printf(p->a, "bad command name %s (line 1 column %zu)",
+				       n->s, pos + 1);
 		p_menu_args(p, n);
 		return p->err ? NULL : n;
 	}
@@ -140,17 +141,18 @@ struct node *p_block(struct parser *p, int end)
 		if (p_peek(p) == end)
 			break;
 		if (p_peek(p) < 0)
-			return p_fail(p, end == '}' ? "expected closing brace"
-						    : "syntax error",
-				      p->pos);
+			return p_fail(
+				p, end == '}' ? "expected closing brace" : "syntax error",
+				p->pos);
 		st = statement(p);
 		if (!st)
 			return NULL;
 		p_kid(p, block, st);
 		p_blanks(p);
 		if (p_peek(p) != ';' && p_peek(p) != end && p_peek(p) >= 0)
-			return p_fail(p, st->k == N_BLOCK ? "syntax error"
-							  : "expected end of command",
+			return p_fail(p,
+				      st->k == N_BLOCK ? "syntax error"
+						       : "expected end of command",
 				      p->pos);
 	}
 	block->is_mutating = p->is_mutating;
@@ -178,7 +180,7 @@ struct node *p_code(struct parser *p)
 struct node *parse_line(struct arena *a, const char *line, size_t len, unsigned version,
 			const char **ret_err)
 {
-	struct parser p = {.s = line, .len = len, .a = a, .version = version};
+	struct parser p = { .s = line, .len = len, .a = a, .version = version };
 	struct node *n = NULL;
 
 	if (len > LINE_MAX_BYTES)

@@ -21,7 +21,8 @@ struct parser {
 	size_t len, pos;
 	struct arena *a;
 	unsigned version, depth;
-	const struct menu_schema *menu; /* what a bare command word means; NULL: nothing */
+	const struct menu_schema
+		*menu; /* what a bare command word means; NULL: nothing */
 	bool in_where, is_mutating;
 	const char *err;
 };
@@ -29,7 +30,7 @@ struct parser {
 int p_peek(const struct parser *p); /* -1 at the end */
 int p_at(const struct parser *p, size_t ahead);
 void p_blanks(struct parser *p);
-bool p_done(const struct parser *p); /* at ; ] } ) or the end */
+bool p_done(const struct parser *p);			      /* at ; ] } ) or the end */
 void *p_fail(struct parser *p, const char *what, size_t pos); /* NULL */
 struct node *p_node(struct parser *p, enum nkind k, size_t pos);
 void p_kid(struct parser *p, struct node *n, struct node *kid);
@@ -41,12 +42,12 @@ struct node *p_var(struct parser *p);
 struct node *p_expr(struct parser *p); /* whole expression, loosest operators first */
 struct node *p_paren(struct parser *p);
 struct node *p_array(struct parser *p);
-struct node *p_sub(struct parser *p);		    /* [ … ] */
+struct node *p_sub(struct parser *p);			  /* [ … ] */
 struct node *p_bare(struct parser *p, const char *extra); /* extra: further legal bytes */
 struct node *p_number(struct parser *p);
 struct node *p_value(struct parser *p, const char *extra);
 struct node *p_block(struct parser *p, int end); /* statements up to end, not eaten */
-struct node *p_code(struct parser *p);		    /* { statements } */
+struct node *p_code(struct parser *p);		 /* { statements } */
 /* Arguments; cmd NULL takes any. */
 void p_menu_args(struct parser *p, struct node *n);
 void p_global_args(struct parser *p, struct node *n);

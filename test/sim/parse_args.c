@@ -10,21 +10,35 @@
 static const struct {
 	const char *cmd, *place[3];
 } global_places[] = {
-	{"put", {"message"}},	    {"error", {"message"}},
-	{"return", {"value"}},	    {"local", {"NAME", "value"}},
-	{"global", {"NAME", "value"}}, {"set", {"NAME", "value"}},
-	{"len", {"value"}},	    {"tostr", {"value"}},
-	{"tonum", {"value"}},	    {"tobool", {"value"}},
-	{"toid", {"value"}},	    {"totime", {"value"}},
-	{"toip", {"value"}},	    {"toarray", {"value"}},
-	{"typeof", {"value"}},	    {"delay", {"delay-time"}},
-	{"pick", {"counter", "begin", "end"}}, {"find", {"in", "key", "from"}},
-	{"if", {"condition"}},	    {"while", {"condition"}},
-	{"foreach", {"COUNTER"}},   {"for", {"COUNTER"}},
-	{"do", {"{command"}},	    {"onerror", {"ERROR"}},
-	{"serialize", {"value"}},   {"deserialize", {"value"}},
-	{"retry", {"{command"}},    {"parse", {"value"}},
-	{"execute", {"script"}},
+	{ "put", { "message" } },
+	{ "error", { "message" } },
+	{ "return", { "value" } },
+	{ "local", { "NAME", "value" } },
+	{ "global", { "NAME", "value" } },
+	{ "set", { "NAME", "value" } },
+	{ "len", { "value" } },
+	{ "tostr", { "value" } },
+	{ "tonum", { "value" } },
+	{ "tobool", { "value" } },
+	{ "toid", { "value" } },
+	{ "totime", { "value" } },
+	{ "toip", { "value" } },
+	{ "toarray", { "value" } },
+	{ "typeof", { "value" } },
+	{ "delay", { "delay-time" } },
+	{ "pick", { "counter", "begin", "end" } },
+	{ "find", { "in", "key", "from" } },
+	{ "if", { "condition" } },
+	{ "while", { "condition" } },
+	{ "foreach", { "COUNTER" } },
+	{ "for", { "COUNTER" } },
+	{ "do", { "{command" } },
+	{ "onerror", { "ERROR" } },
+	{ "serialize", { "value" } },
+	{ "deserialize", { "value" } },
+	{ "retry", { "{command" } },
+	{ "parse", { "value" } },
+	{ "execute", { "script" } },
 };
 
 static void add_arg(struct parser *p, struct node *n, struct arg a)
@@ -131,7 +145,7 @@ static struct node *arg_value(struct parser *p, const struct arg_schema *as)
 
 static void where_arg(struct parser *p, struct node *n, size_t pos)
 {
-	struct arg a = {.name = "where", .col = (unsigned)pos + 1};
+	struct arg a = { .name = "where", .col = (unsigned)pos + 1 };
 	bool was = p->in_where;
 
 	p_blanks(p);
@@ -153,8 +167,8 @@ static bool is_word(const struct parser *p, size_t n, const char *w)
 
 static void named_arg(struct parser *p, struct node *n, size_t wlen)
 {
-	struct arg a = {.name = arena_dup(p->a, p->s + p->pos, wlen),
-			.col = (unsigned)p->pos + 1};
+	struct arg a = { .name = arena_dup(p->a, p->s + p->pos, wlen),
+			 .col = (unsigned)p->pos + 1 };
 
 	if (n->cmd)
 		a.as = schema_arg(n->cmd, a.name, wlen, p->version);
@@ -176,8 +190,8 @@ static void named_arg(struct parser *p, struct node *n, size_t wlen)
 /* Unnamed: a selector, then a property name; nothing else has a place. */
 static void placed_arg(struct parser *p, struct node *n)
 {
-	static const char *const places[] = {"numbers", "number", "value-name"};
-	struct arg a = {.col = (unsigned)p->pos + 1};
+	static const char *const places[] = { "numbers", "number", "value-name" };
+	struct arg a = { .col = (unsigned)p->pos + 1 };
 	size_t wlen = word_len(p);
 
 	for (size_t i = 0; n->cmd && i < 3 && !a.as; i++) {
@@ -186,7 +200,8 @@ static void placed_arg(struct parser *p, struct node *n)
 		for (unsigned j = 0; j < n->n_args; j++)
 			taken |= strcmp(n->args[j].name, places[i]) == 0;
 		if (!taken)
-			a.as = schema_arg(n->cmd, places[i], strlen(places[i]), p->version);
+			a.as = schema_arg(n->cmd, places[i], strlen(places[i]),
+					  p->version);
 	}
 	if (n->cmd && !a.as) {
 		if (wlen)
@@ -204,7 +219,7 @@ static void placed_arg(struct parser *p, struct node *n)
 
 static void unset_arg(struct parser *p, struct node *n)
 {
-	struct arg a = {.col = (unsigned)p->pos + 1, .is_unset = true};
+	struct arg a = { .col = (unsigned)p->pos + 1, .is_unset = true };
 	size_t wlen;
 
 	p->pos++;
@@ -242,8 +257,9 @@ static void one_menu_arg(struct parser *p, struct node *n)
 	}
 	if (as && !strcmp(as->kind, "flag")) {
 		p->pos += wlen;
-		add_arg(p, n, (struct arg){.name = as->name, .as = as,
-					   .col = (unsigned)pos + 1});
+		add_arg(p, n,
+			(struct arg){
+				.name = as->name, .as = as, .col = (unsigned)pos + 1 });
 		return;
 	}
 	placed_arg(p, n);
@@ -280,8 +296,8 @@ static const char *place_of(const char *cmd, unsigned nth)
 
 static bool is_code_arg(const char *cmd, const char *name)
 {
-	return !strcmp(name, "do") || !strcmp(name, "else") || !strcmp(name, "on-error") ||
-	       !strcmp(name, "command") ||
+	return !strcmp(name, "do") || !strcmp(name, "else") ||
+	       !strcmp(name, "on-error") || !strcmp(name, "command") ||
 	       (!strcmp(cmd, "onerror") && !strcmp(name, "in"));
 }
 
@@ -319,7 +335,7 @@ static struct node *global_value(struct parser *p, const struct node *n, struct 
 static void global_placed(struct parser *p, struct node *n, unsigned nth)
 {
 	const char *place = place_of(n->cmd->name, nth);
-	struct arg a = {.col = (unsigned)p->pos + 1};
+	struct arg a = { .col = (unsigned)p->pos + 1 };
 
 	if (!place) {
 		p_fail(p, "expected end of command", p->pos);
@@ -348,7 +364,7 @@ void p_global_args(struct parser *p, struct node *n)
 
 	for (p_blanks(p); !p_done(p) && !p->err; p_blanks(p)) {
 		size_t wlen = word_len(p);
-		struct arg a = {.col = (unsigned)p->pos + 1};
+		struct arg a = { .col = (unsigned)p->pos + 1 };
 
 		if (!wlen || p_at(p, wlen) != '=') {
 			global_placed(p, n, nth++);

@@ -12,13 +12,15 @@ struct op_def {
 
 /* Longer ones before their own beginnings. */
 static const struct op_def ops[] = {
-	{"||", OP_OR, 2},  {"&&", OP_AND, 3}, {"<=", OP_LE, 5}, {">=", OP_GE, 5},
-	{"!=", OP_NE, 5},  {"<<", OP_SHL, 7}, {">>", OP_SHR, 7}, {"->", OP_ARROW, 13},
-	{",", OP_COMMA, 1}, {"<", OP_LT, 5},  {">", OP_GT, 5},	{"=", OP_EQ, 5},
-	{"~", OP_RE, 5},   {".", OP_DOT, 6},  {"|", OP_BOR, 8}, {"^", OP_XOR, 9},
-	{"&", OP_BAND, 10}, {"+", OP_ADD, 11}, {"-", OP_SUB, 11}, {"*", OP_MUL, 12},
-	{"/", OP_DIV, 12}, {"%", OP_MOD, 12}, {"or", OP_OR, 2}, {"and", OP_AND, 3},
-	{"in", OP_IN, 4},
+	{ "||", OP_OR, 2 },  { "&&", OP_AND, 3 },    { "<=", OP_LE, 5 },
+	{ ">=", OP_GE, 5 },  { "!=", OP_NE, 5 },     { "<<", OP_SHL, 7 },
+	{ ">>", OP_SHR, 7 }, { "->", OP_ARROW, 13 }, { ",", OP_COMMA, 1 },
+	{ "<", OP_LT, 5 },   { ">", OP_GT, 5 },	     { "=", OP_EQ, 5 },
+	{ "~", OP_RE, 5 },   { ".", OP_DOT, 6 },     { "|", OP_BOR, 8 },
+	{ "^", OP_XOR, 9 },  { "&", OP_BAND, 10 },   { "+", OP_ADD, 11 },
+	{ "-", OP_SUB, 11 }, { "*", OP_MUL, 12 },    { "/", OP_DIV, 12 },
+	{ "%", OP_MOD, 12 }, { "or", OP_OR, 2 },     { "and", OP_AND, 3 },
+	{ "in", OP_IN, 4 },
 };
 
 enum {
@@ -48,9 +50,8 @@ static struct node *word(struct parser *p)
 	struct node *n = p_node(p, N_WORD, p->pos);
 	size_t from = p->pos++;
 
-	while (p->pos < p->len &&
-	       (isalnum((unsigned char)p->s[p->pos]) ||
-		(p->s[p->pos] == '-' && isalnum(p_at(p, 1)))))
+	while (p->pos < p->len && (isalnum((unsigned char)p->s[p->pos]) ||
+				   (p->s[p->pos] == '-' && isalnum(p_at(p, 1)))))
 		p->pos++;
 	n->s = arena_dup(p->a, p->s + from, p->pos - from);
 	if (!strcmp(n->s, "true") || !strcmp(n->s, "yes"))
@@ -234,8 +235,9 @@ struct node *p_array(struct parser *p)
 		if (p_peek(p) == '}')
 			break;
 		if (p_peek(p) != ';')
-			return p_fail(p, p_peek(p) < 0 ? "expected closing brace"
-						       : "syntax error",
+			return p_fail(p,
+				      p_peek(p) < 0 ? "expected closing brace"
+						    : "syntax error",
 				      p_peek(p) < 0 ? open : p->pos);
 		p->pos++;
 	}

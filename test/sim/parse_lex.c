@@ -173,7 +173,7 @@ struct node *p_string(struct parser *p)
 {
 	struct node *str = p_node(p, N_STR, p->pos);
 	size_t start = p->pos++;
-	struct sb text = {0};
+	struct sb text = { 0 };
 
 	while (p_peek(p) != '"')
 		if (string_step(p, str, &text) < 0) {

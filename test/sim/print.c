@@ -132,7 +132,7 @@ static void group_digits(struct sb *out, int64_t n)
 /* 53687091200 is 50.0GiB; a gibibyte alone is 1024.0MiB, as on the box. */
 static void human_size(struct sb *out, int64_t n)
 {
-	static const char *const unit[] = {"KiB", "MiB", "GiB", "TiB"};
+	static const char *const unit[] = { "KiB", "MiB", "GiB", "TiB" };
 	double x = (double)n / 1024;
 	int i = 0;
 
@@ -156,18 +156,30 @@ static bool is_in(const char *name, const char *const *list)
 static void screen_value(struct run *r, const struct menu *m, const char *prop,
 			 struct value v, struct sb *out)
 {
-	static const char *const plain[] = {"nvme-tcp-server-port", "sector-size",
-					    "file-offset", "subvolume-id", "generation", NULL};
-	static const char *const quoted[] = {
-		"slot", "slot-default", "parent", "model", "serial", "interface", "mount-point",
-		"mount-point-template", "nvme-tcp-server-nqn", "fs-label", "fs-uuid", "state",
-		"nvme-tcp-server-allow-host-name", "label", NULL};
+	static const char *const plain[] = { "nvme-tcp-server-port", "sector-size",
+					     "file-offset",	     "subvolume-id",
+					     "generation",	     NULL };
+	static const char *const quoted[] = { "slot",
+					      "slot-default",
+					      "parent",
+					      "model",
+					      "serial",
+					      "interface",
+					      "mount-point",
+					      "mount-point-template",
+					      "nvme-tcp-server-nqn",
+					      "fs-label",
+					      "fs-uuid",
+					      "state",
+					      "nvme-tcp-server-allow-host-name",
+					      "label",
+					      NULL };
 	bool is_file = !strcmp(m->path, "/file");
 
 	if (v.t == V_BOOL) {
 		sb_adds(out, v.b ? "yes" : "no");
-	} else if (v.t == V_NUM && (!strcmp(prop, "file-size") ||
-				    (is_file && !strcmp(prop, "size")))) {
+	} else if (v.t == V_NUM &&
+		   (!strcmp(prop, "file-size") || (is_file && !strcmp(prop, "size")))) {
 		human_size(out, v.n);
 	} else if (v.t == V_NUM && !strcmp(prop, "use")) {
 		sb_printf(out, "%lld%%", (long long)v.n);
@@ -196,8 +208,8 @@ static void flags_of(struct run *r, const struct menu *m, void *row, char *ret)
 /* Only flags that occur, except that an empty list shows them all. */
 static void print_legend(struct run *r, const struct menu *m, const struct rows *rows)
 {
-	struct sb line = {0};
-	bool seen[128] = {false};
+	struct sb line = { 0 };
+	bool seen[128] = { false };
 	char letters[32];
 
 	if (!m->flags)
@@ -209,8 +221,8 @@ static void print_legend(struct run *r, const struct menu *m, const struct rows 
 	}
 	for (const struct menu_flag *f = m->flags; f->letter; f++)
 		if (rows->n == 0 || seen[(unsigned char)f->letter & 127])
-			sb_printf(&line, "%s%c - %s", line.len ? "; " : "Flags: ", f->letter,
-				  f->legend);
+			sb_printf(&line, "%s%c - %s",
+				  line.len ? "; " : "Flags: ", f->letter, f->legend);
 	run_put(r, line.p ? line.p : "Flags:", line.p ? line.len : 6);
 	sb_fini(&line);
 }
@@ -252,7 +264,7 @@ static void wrap_token(struct wrap *w, const char *s, size_t n)
 static void wrap_prop(struct wrap *w, const struct menu *m, void *row, const char *name)
 {
 	struct value v = m->get(w->r, row, name, prop_index(w->r, m, name));
-	struct sb token = {0};
+	struct sb token = { 0 };
 
 	if (v.t == V_NOTHING)
 		return;
@@ -281,7 +293,7 @@ static void print_detail(struct run *r, struct call *c, const struct rows *rows,
 	char letters[32];
 
 	for (unsigned i = 0; i < rows->n; i++) {
-		struct wrap w = {.r = r, .indent = m->flags ? 6 : 5};
+		struct wrap w = { .r = r, .indent = m->flags ? 6 : 5 };
 
 		w.no_wrap = call_has(c, "terse");
 		print_comment(r, m, rows->row[i]);
@@ -289,7 +301,8 @@ static void print_detail(struct run *r, struct call *c, const struct rows *rows,
 		sb_printf(&w.line, "%2u %-*s ", i, (int)w.indent - 4, letters);
 		if (call_has(c, "proplist") || !m->detail_order)
 			for (unsigned k = 0; k < p->n; k++)
-				wrap_prop(&w, m, rows->row[i], m->schema->props[p->prop[k]]);
+				wrap_prop(&w, m, rows->row[i],
+					  m->schema->props[p->prop[k]]);
 		else
 			for (const char *const *s = m->detail_order; *s; s++)
 				wrap_prop(&w, m, rows->row[i], *s);
@@ -310,7 +323,7 @@ struct table {
 static const char *cell(struct run *r, const struct menu *m, void *row, const char *prop)
 {
 	struct value v = m->get(r, row, prop, prop_index(r, m, prop));
-	struct sb text = {0};
+	struct sb text = { 0 };
 	const char *s;
 
 	if (v.t != V_NOTHING && v.t != V_STR)
@@ -324,7 +337,7 @@ static const char *cell(struct run *r, const struct menu *m, void *row, const ch
 
 static void table_head(struct run *r, struct table *t, size_t flag_width)
 {
-	struct sb line = {0}, cols = {0};
+	struct sb line = { 0 }, cols = { 0 };
 
 	sb_printf(&line, "#%*s", (int)flag_width, "");
 	for (unsigned k = 0; k < t->n; k++) {
@@ -349,7 +362,7 @@ static void table_head(struct run *r, struct table *t, size_t flag_width)
 static void print_table(struct run *r, struct call *c, const struct rows *rows)
 {
 	const struct menu *m = c->m;
-	struct table t = {0};
+	struct table t = { 0 };
 	size_t flag_width = m->flags ? 3 : 0;
 	char letters[32];
 
@@ -367,7 +380,7 @@ static void print_table(struct run *r, struct call *c, const struct rows *rows)
 	if (rows->n)
 		table_head(r, &t, flag_width);
 	for (unsigned i = 0; i < rows->n; i++) {
-		struct sb line = {0};
+		struct sb line = { 0 };
 
 		print_comment(r, m, rows->row[i]);
 		flags_of(r, m, rows->row[i], letters);
@@ -394,7 +407,7 @@ static void print_singleton(struct run *r, const struct menu *m, const struct pl
 		}
 	for (unsigned i = 0; i < p->n; i++) {
 		struct value v = menu_get(r, m, NULL, p->prop[i]);
-		struct sb line = {0};
+		struct sb line = { 0 };
 
 		if (v.t == V_NOTHING)
 			continue;
@@ -408,8 +421,8 @@ static void print_singleton(struct run *r, const struct menu *m, const struct pl
 
 int menu_print(struct run *r, struct call *c)
 {
-	struct rows rows = {0};
-	struct plist p = {0};
+	struct rows rows = { 0 };
+	struct plist p = { 0 };
 	char count[16];
 
 	if (run_sleep(r, r->box->opt.op_print_ms) < 0)

@@ -10,7 +10,7 @@
 
 void run_init(struct run *r, struct box *box)
 {
-	*r = (struct run){.box = box};
+	*r = (struct run){ .box = box };
 	arena_init(&r->a, RUN_MAX_ARENA);
 }
 
@@ -154,7 +154,7 @@ int run_regex(struct run *r, const char *text, const char *pattern)
 
 int run_line(struct run *r, const char *line, size_t len)
 {
-	struct scope top = {0};
+	struct scope top = { 0 };
 	struct value v;
 	const char *err = NULL;
 	struct node *n = parse_line(&r->a, line, len, r->box->opt.version, &err);

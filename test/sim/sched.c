@@ -13,7 +13,8 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #define FIBER_LEAVE(save, bottom, size) __sanitizer_start_switch_fiber(save, bottom, size)
-#define FIBER_ENTER(save, bottom, size) __sanitizer_finish_switch_fiber(save, bottom, size)
+#define FIBER_ENTER(save, bottom, size) \
+	__sanitizer_finish_switch_fiber(save, bottom, size)
 #else
 #define FIBER_LEAVE(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
 #define FIBER_ENTER(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
@@ -71,7 +72,8 @@ static int wait_as(struct exec *e, enum exec_state state)
 
 static bool hits(const struct exec *e, int64_t at)
 {
-	/* The hook runs before a statement: after statement N is before statement N + 1. */
+	/* The hook runs before a statement: after statement N is before statement N + 1.
+	 */
 	return at != FAULT_OFF && (int64_t)e->run.statements - 1 == at;
 }
 
@@ -118,7 +120,7 @@ static int on_statement(struct run *r)
 	return wait_as(e, EXEC_READY);
 }
 
-static const struct run_hooks hooks = {on_statement, on_sleep};
+static const struct run_hooks hooks = { on_statement, on_sleep };
 
 static uint64_t latency(const struct fault *f)
 {
@@ -142,8 +144,8 @@ static void exec_body(struct exec *e)
 	e->hold_output = f->reply_ms > 0 || e->hang_after || e->is_garbage;
 	if (ms)
 		on_sleep(&e->run, ms);
-	e->failed = e->run.ctl == CTL_DEAD ||
-		    run_line(&e->run, e->line, strlen(e->line)) < 0;
+	e->failed =
+		e->run.ctl == CTL_DEAD || run_line(&e->run, e->line, strlen(e->line)) < 0;
 	if (!e->is_dead && f->reply_ms > 0)
 		on_sleep(&e->run, (uint64_t)f->reply_ms);
 	if (e->is_garbage)
@@ -166,7 +168,7 @@ static void trampoline(unsigned high, unsigned low)
 
 void sched_init(struct sched *s, struct box *box, struct fault *fault)
 {
-	*s = (struct sched){.box = box, .fault = fault, .next_exec = 1};
+	*s = (struct sched){ .box = box, .fault = fault, .next_exec = 1 };
 }
 
 /* Whether the line would change things is known before it runs: faults aim at that. */
@@ -220,8 +222,8 @@ struct exec *sched_start(struct sched *s, const char *line, size_t len)
 	getcontext(&e->ctx);
 	e->ctx.uc_stack.ss_sp = e->stack;
 	e->ctx.uc_stack.ss_size = EXEC_STACK;
-	makecontext(&e->ctx, (void (*)(void))(uintptr_t)trampoline, 2, (unsigned)(p >> 32),
-		    (unsigned)p);
+	makecontext(&e->ctx, (void (*)(void))(uintptr_t)trampoline, 2,
+		    (unsigned)(p >> 32), (unsigned)p);
 	while (*at)
 		at = &(*at)->next;
 	*at = e;
@@ -340,7 +342,8 @@ void sched_resume(struct sched *s)
 			e->state = EXEC_READY;
 }
 
-/* Scripts still on their stacks are dropped with them: all they hold is in their arenas. */
+/* Scripts still on their stacks are dropped with them: all they hold is in their arenas.
+ */
 void sched_fini(struct sched *s)
 {
 	while (s->list)

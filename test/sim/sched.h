@@ -31,7 +31,8 @@ struct exec {
 	ucontext_t ctx;
 	void *stack, *fake_stack;
 	enum exec_state state;
-	uint64_t wake_ms, start_ms, die_ms; /* die_ms: cut, lives until then; 0: not cut */
+	uint64_t wake_ms, start_ms,
+		die_ms; /* die_ms: cut, lives until then; 0: not cut */
 	bool started, failed, is_mutating, is_garbage, hold_output, is_dead;
 	bool hang_after;
 	bool has_owner; /* somebody waits for the answer */

@@ -69,7 +69,8 @@ static void load_cmd(struct cmd_schema *c, const char *name, json_t *o)
 	c->until = until_of(o);
 	c->required = load_words(json_object_get(o, "required"), &c->n_required);
 	c->args = xmalloc((json_object_size(args) + 1) * sizeof *c->args);
-	json_object_foreach(args, an, av) {
+	json_object_foreach(args, an, av)
+	{
 		struct arg_schema *a = &c->args[c->n_args++];
 		const char *kind = json_string_value(json_object_get(av, "kind"));
 
@@ -131,7 +132,8 @@ static void load_menu(struct menu_schema *m, const char *path, json_t *o)
 
 	m->path = path;
 	m->cmds = xmalloc((json_object_size(o) + 1) * sizeof *m->cmds);
-	json_object_foreach(o, name, cv) {
+	json_object_foreach(o, name, cv)
+	{
 		struct cmd_schema *c = &m->cmds[m->n_cmds++];
 
 		load_cmd(c, name, cv);
@@ -159,7 +161,8 @@ int schema_load(const char *path)
 		return -1;
 	}
 	menus = xmalloc(json_object_size(root) * sizeof *menus);
-	json_object_foreach(root, key, val) {
+	json_object_foreach(root, key, val)
+	{
 		if (key[0] == '/' || key[0] == ':')
 			load_menu(&menus[n_menus++], key, val);
 	}
@@ -204,8 +207,8 @@ const struct cmd_schema *schema_cmd(const struct menu_schema *m, const char *nam
 	return NULL;
 }
 
-const struct arg_schema *schema_arg(const struct cmd_schema *c, const char *name, size_t n,
-				    unsigned version)
+const struct arg_schema *schema_arg(const struct cmd_schema *c, const char *name,
+				    size_t n, unsigned version)
 {
 	for (unsigned i = 0; i < c->n_args; i++)
 		if (is_same(c->args[i].name, name, n) &&

@@ -8,10 +8,10 @@
 #include <stddef.h>
 
 struct arg_schema {
-	const char *name, *kind; /* kind "" where the console describes none */
-	unsigned since, until;	 /* until 0: still there */
+	const char *name, *kind;    /* kind "" where the console describes none */
+	unsigned since, until;	    /* until 0: still there */
 	bool is_sensitive, is_open; /* is_open: a <word> in values stands for any */
-	const char **values;	 /* NULL: no list */
+	const char **values;	    /* NULL: no list */
 	unsigned n_values;
 };
 
@@ -46,9 +46,10 @@ const struct menu_schema *schema_menu(const char *path, size_t n);
 bool schema_is_path(const char *path, size_t n);
 const struct cmd_schema *schema_cmd(const struct menu_schema *m, const char *name,
 				    size_t n, unsigned version);
-const struct arg_schema *schema_arg(const struct cmd_schema *c, const char *name, size_t n,
-				    unsigned version);
+const struct arg_schema *schema_arg(const struct cmd_schema *c, const char *name,
+				    size_t n, unsigned version);
 /* Index of the property, PROP_ID for ".id", -1: no such name in this version. */
-int schema_prop(const struct menu_schema *m, const char *name, size_t n, unsigned version);
+int schema_prop(const struct menu_schema *m, const char *name, size_t n,
+		unsigned version);
 
 #endif

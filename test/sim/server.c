@@ -16,7 +16,7 @@
 
 int server_listen(const char *host, uint16_t *port)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(*port)};
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(*port) };
 	socklen_t len = sizeof sa;
 	int one = 1, fd;
 
@@ -44,7 +44,8 @@ static int make_bind(struct server *s, int i, const char *key_name)
 	if (!key)
 		return -1;
 	s->binds[i] = ssh_bind_new();
-	ssh_bind_options_set(s->binds[i], SSH_BIND_OPTIONS_PROCESS_CONFIG, &process_config);
+	ssh_bind_options_set(s->binds[i], SSH_BIND_OPTIONS_PROCESS_CONFIG,
+			     &process_config);
 	ssh_bind_options_set(s->binds[i], SSH_BIND_OPTIONS_BANNER, "ROSSSH");
 	if (ssh_bind_options_set(s->binds[i], SSH_BIND_OPTIONS_IMPORT_KEY, key) < 0) {
 		fprintf(stderr, "rds-sim: host key: %s\n", ssh_get_error(s->binds[i]));
@@ -62,8 +63,8 @@ static int load_user_keys(struct server *s)
 	ssh_key_free(own);
 	s->n_user_keys = 1;
 	if (s->opt.authorized_keys)
-		s->n_user_keys += keys_read_public(s->opt.authorized_keys, s->user_keys + 1,
-						   MAX_USER_KEYS - 1);
+		s->n_user_keys += keys_read_public(s->opt.authorized_keys,
+						   s->user_keys + 1, MAX_USER_KEYS - 1);
 	return 0;
 }
 
@@ -130,7 +131,7 @@ static void wait_for_work(struct server *s, int timeout)
 	struct pollfd fds[1 + CONTROL_MAX_CONNS + 1 + 256 * CONN_FDS];
 	unsigned n = 0;
 
-	fds[n++] = (struct pollfd){.fd = s->listen_fd, .events = POLLIN};
+	fds[n++] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
 	n += control_poll(s, fds + n);
 	for (struct conn *c = s->conns; c && n + CONN_FDS <= sizeof fds / sizeof *fds;
 	     c = c->next) {

@@ -1,6 +1,6 @@
 /* The SSH server. One poll loop, one thread. Each TCP connection is shuttled, byte by
- * counted byte, to a socket pair whose other end libssh serves: so a connection can be cut
- * after exactly N bytes, dripped or refused.
+ * counted byte, to a socket pair whose other end libssh serves: so a connection can be
+ * cut after exactly N bytes, dripped or refused.
  *
  * libssh traps (0.10, 0.11): one ssh_event for all connections disturbs innocent ones, so
  * each has its own; nothing is answered inside a callback; key exchange must have been

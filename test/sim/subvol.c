@@ -69,7 +69,7 @@ static int open_parent(const char *host, const char **ret_name)
 
 static int btrfs_name_ioctl(const char *host, unsigned long request)
 {
-	struct btrfs_ioctl_vol_args args = {0};
+	struct btrfs_ioctl_vol_args args = { 0 };
 	const char *name;
 	int fd = open_parent(host, &name), rc, e;
 
@@ -85,7 +85,7 @@ static int btrfs_name_ioctl(const char *host, unsigned long request)
 
 static int btrfs_snapshot(const char *host, const char *from, bool read_only)
 {
-	struct btrfs_ioctl_vol_args_v2 args = {0};
+	struct btrfs_ioctl_vol_args_v2 args = { 0 };
 	const char *name;
 	int fd = open_parent(host, &name), src, rc, e;
 
@@ -146,7 +146,8 @@ static int copy_tree(const char *to, const char *from)
 	while (dir && rc == 0 && (e = readdir(dir))) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		if (snprintf(src, sizeof src, "%s/%s", from, e->d_name) >= (int)sizeof src ||
+		if (snprintf(src, sizeof src, "%s/%s", from, e->d_name) >=
+			    (int)sizeof src ||
 		    snprintf(dst, sizeof dst, "%s/%s", to, e->d_name) >= (int)sizeof dst)
 			continue;
 		if (lstat(src, &st) == 0 && S_ISREG(st.st_mode))
@@ -166,7 +167,8 @@ static void remove_tree(const char *path, unsigned depth)
 	while (dir && (e = readdir(dir))) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		if (snprintf(sub, sizeof sub, "%s/%s", path, e->d_name) >= (int)sizeof sub)
+		if (snprintf(sub, sizeof sub, "%s/%s", path, e->d_name) >=
+		    (int)sizeof sub)
 			continue;
 		if (unlink(sub) < 0)
 			remove_tree(sub, depth + 1);
@@ -220,7 +222,8 @@ void box_subvol_unlink(struct box *b, struct subvol *s)
 	free(s);
 }
 
-static int make_subvol(struct box *b, const char *host, struct subvol *from, bool read_only)
+static int make_subvol(struct box *b, const char *host, struct subvol *from,
+		       bool read_only)
 {
 	char src[1024];
 
@@ -295,7 +298,8 @@ int box_subvol_remove(struct box *b, struct subvol *s)
 		remove_tree(host, 0);
 	}
 	/* Nearly always there is one image of the usual name: no walk for it. */
-	snprintf(image, sizeof image, "%s/%s/volume.img", b->opt.mount_point, s->fullname);
+	snprintf(image, sizeof image, "%s/%s/volume.img", b->opt.mount_point,
+		 s->fullname);
 	if (box_image(b, image))
 		box_image_forget(b, image);
 	else

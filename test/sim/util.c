@@ -44,7 +44,7 @@ char *xstrdup(const char *s)
 
 void arena_init(struct arena *a, size_t max)
 {
-	*a = (struct arena){.max = max};
+	*a = (struct arena){ .max = max };
 }
 
 void arena_fini(struct arena *a)
@@ -151,7 +151,7 @@ void sb_printf(struct sb *b, const char *fmt, ...)
 void sb_fini(struct sb *b)
 {
 	free(b->p);
-	*b = (struct sb){0};
+	*b = (struct sb){ 0 };
 }
 
 uint64_t now_ms(void)

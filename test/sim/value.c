@@ -8,27 +8,27 @@
 
 struct value v_nothing(void)
 {
-	return (struct value){.t = V_NOTHING};
+	return (struct value){ .t = V_NOTHING };
 }
 
 struct value v_nil(void)
 {
-	return (struct value){.t = V_NIL};
+	return (struct value){ .t = V_NIL };
 }
 
 struct value v_bool(bool b)
 {
-	return (struct value){.t = V_BOOL, .b = b};
+	return (struct value){ .t = V_BOOL, .b = b };
 }
 
 struct value v_num(int64_t n)
 {
-	return (struct value){.t = V_NUM, .n = n};
+	return (struct value){ .t = V_NUM, .n = n };
 }
 
 struct value v_strn(struct arena *a, const char *s, size_t n)
 {
-	return (struct value){.t = V_STR, .len = (uint32_t)n, .s = arena_dup(a, s, n)};
+	return (struct value){ .t = V_STR, .len = (uint32_t)n, .s = arena_dup(a, s, n) };
 }
 
 struct value v_str(struct arena *a, const char *s)
@@ -38,7 +38,7 @@ struct value v_str(struct arena *a, const char *s)
 
 struct value v_lit(const char *s)
 {
-	return (struct value){.t = V_STR, .len = (uint32_t)strlen(s), .s = s};
+	return (struct value){ .t = V_STR, .len = (uint32_t)strlen(s), .s = s };
 }
 
 struct value v_id(struct arena *a, const char *s)
@@ -68,7 +68,7 @@ void array_push(struct arena *a, struct array *arr, const char *key, struct valu
 		arr->e = e;
 		arr->cap = cap;
 	}
-	arr->e[arr->n++] = (struct element){.key = key, .v = v};
+	arr->e[arr->n++] = (struct element){ .key = key, .v = v };
 }
 
 void array_sort(struct array *arr)
@@ -97,7 +97,7 @@ void array_sort(struct array *arr)
 
 struct value v_array(const struct array *arr)
 {
-	return (struct value){.t = V_ARRAY, .a = arr};
+	return (struct value){ .t = V_ARRAY, .a = arr };
 }
 
 const struct value *array_get(const struct array *arr, const char *key)
@@ -111,10 +111,10 @@ const struct value *array_get(const struct array *arr, const char *key)
 const char *v_typeof(const struct value *v)
 {
 	static const char *const names[] = {
-		[V_NOTHING] = "nothing", [V_NIL] = "nil",   [V_BOOL] = "bool",
-		[V_NUM] = "num",	 [V_STR] = "str",   [V_IP] = "ip",
+		[V_NOTHING] = "nothing",  [V_NIL] = "nil",   [V_BOOL] = "bool",
+		[V_NUM] = "num",	  [V_STR] = "str",   [V_IP] = "ip",
 		[V_PREFIX] = "ip-prefix", [V_TIME] = "time", [V_ID] = "id",
-		[V_ARRAY] = "array",	 [V_CODE] = "code",
+		[V_ARRAY] = "array",	  [V_CODE] = "code",
 	};
 
 	return names[v->t];
@@ -158,7 +158,7 @@ static void tostr_into(struct arena *a, struct sb *out, const struct value *v, i
 
 struct value v_tostr(struct arena *a, const struct value *v)
 {
-	struct sb out = {0};
+	struct sb out = { 0 };
 	struct value r;
 
 	if (v->t == V_STR)
@@ -226,8 +226,8 @@ int parse_time(const char *s, int64_t *ret_ms)
 	static const struct {
 		const char *unit;
 		int64_t ms;
-	} units[] = {{"ms", 1},	      {"w", 604800000}, {"d", 86400000},
-		     {"h", 3600000},  {"m", 60000},	{"s", 1000}};
+	} units[] = { { "ms", 1 },	{ "w", 604800000 }, { "d", 86400000 },
+		      { "h", 3600000 }, { "m", 60000 },	    { "s", 1000 } };
 	int64_t sum = 0;
 
 	if (strchr(s, ':'))

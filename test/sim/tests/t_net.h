@@ -25,7 +25,7 @@ static inline void t_child(struct t_net *t, const char *const *args, int out)
 {
 	static struct server s;
 	static volatile int stop;
-	const char *argv[32] = {"rds-sim", "--dir", t->dir, "--seed", "7"};
+	const char *argv[32] = { "rds-sim", "--dir", t->dir, "--seed", "7" };
 	int argc = 5;
 
 	for (; args && *args; args++)
@@ -55,8 +55,8 @@ static inline void t_net_start(struct t_net *t, const char *const *args)
 	while (n < sizeof line - 1 && read(p[0], line + n, 1) == 1 && line[n++] != '\n')
 		;
 	t->out = p[0];
-	cr_assert_eq(sscanf(line, "ready ssh=127.0.0.1:%u control=127.0.0.1:%u", &t->ssh_port,
-			    &t->control_port),
+	cr_assert_eq(sscanf(line, "ready ssh=127.0.0.1:%u control=127.0.0.1:%u",
+			    &t->ssh_port, &t->control_port),
 		     2, "not ready: %s", line);
 }
 
@@ -85,7 +85,8 @@ static inline void t_net_close(struct t_net *t)
 
 static inline int t_dial(unsigned port)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -132,18 +133,21 @@ static inline ssh_session t_connect_with(struct t_net *t, const char *key_name)
 	char path[256];
 	ssh_key key = NULL;
 	bool no = false;
+	int yes = 1;
 
 	ssh_options_set(s, SSH_OPTIONS_PROCESS_CONFIG, &no);
 	ssh_options_set(s, SSH_OPTIONS_HOST, "127.0.0.1");
 	ssh_options_set(s, SSH_OPTIONS_USER, "csi");
 	ssh_options_set(s, SSH_OPTIONS_PORT, &port);
+	ssh_options_set(s, SSH_OPTIONS_NODELAY, &yes);
 	ssh_options_set(s, SSH_OPTIONS_TIMEOUT, &timeout);
 	/* libssh's client would offer no RSA key to libssh's server. */
 	ssh_options_set(s, SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES,
 			"ssh-ed25519,rsa-sha2-512,rsa-sha2-256,ssh-rsa");
 	snprintf(path, sizeof path, "%s/%s", t->dir, key_name);
 	cr_assert_eq(ssh_pki_import_privkey_file(path, NULL, NULL, NULL, &key), SSH_OK);
-	if (ssh_connect(s) != SSH_OK || ssh_userauth_publickey(s, NULL, key) != SSH_AUTH_SUCCESS) {
+	if (ssh_connect(s) != SSH_OK ||
+	    ssh_userauth_publickey(s, NULL, key) != SSH_AUTH_SUCCESS) {
 		ssh_free(s);
 		s = NULL;
 	}

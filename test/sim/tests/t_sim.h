@@ -27,7 +27,8 @@ struct t_box {
 	char dir[128], *last; /* last: output of the last script */
 };
 
-static inline int t_unlink(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+static inline int t_unlink(const char *path, const struct stat *st, int flag,
+			   struct FTW *ftw)
 {
 	(void)st;
 	(void)flag;
@@ -59,7 +60,7 @@ static inline void t_start(struct t_box *t)
 
 static inline void t_prepare(struct t_box *t)
 {
-	*t = (struct t_box){0};
+	*t = (struct t_box){ 0 };
 	opts_init(&t->o);
 	t_tmpdir(t->dir, sizeof t->dir);
 }
@@ -97,18 +98,18 @@ static inline const char *t_run(struct t_box *t, const char *line)
 	return t->last;
 }
 
-#define t_is(t, line, want)                                                                \
-	do {                                                                               \
-		const char *got_ = t_run(t, line);                                         \
-		cr_expect_str_eq(got_, want, "%s\n  gives: %s\n  wanted: %s", line, got_,   \
-				 want);                                                    \
+#define t_is(t, line, want)                                                         \
+	do {                                                                        \
+		const char *got_ = t_run(t, line);                                  \
+		cr_expect_str_eq(got_, want, "%s\n  gives: %s\n  wanted: %s", line, \
+				 got_, want);                                       \
 	} while (0)
 
-#define t_has(t, line, part)                                                               \
-	do {                                                                               \
-		const char *got_ = t_run(t, line);                                         \
-		cr_expect(strstr(got_, part) != NULL, "%s\n  gives: %s\n  lacks: %s", line, \
-			  got_, part);                                                     \
+#define t_has(t, line, part)                                                          \
+	do {                                                                          \
+		const char *got_ = t_run(t, line);                                    \
+		cr_expect(strstr(got_, part) != NULL, "%s\n  gives: %s\n  lacks: %s", \
+			  line, got_, part);                                          \
 	} while (0)
 
 struct t_row {

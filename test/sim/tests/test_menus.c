@@ -8,7 +8,8 @@ static void add_disk(struct t_box *t, const char *slot)
 	char line[512];
 
 	snprintf(line, sizeof line,
-		 "/disk add type=file slot=\"%s\" file-path=\"/storage-pool/metal-csi/%s.img\" "
+		 "/disk add type=file slot=\"%s\" "
+		 "file-path=\"/storage-pool/metal-csi/%s.img\" "
 		 "file-size=1G mount-filesystem=no nvme-tcp-server-nqn=\"" NQN "%s\"",
 		 slot, slot, slot);
 	t_is(t, line, "");
@@ -26,7 +27,7 @@ static bool exists(struct t_box *t, const char *rel)
 static uint64_t file_size(struct t_box *t, const char *rel)
 {
 	char path[512];
-	struct stat st = {0};
+	struct stat st = { 0 };
 
 	snprintf(path, sizeof path, "%s/%s", t->dir, rel);
 	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
@@ -43,7 +44,8 @@ Test(menus, the_traps_are_there)
 	t_is(&t, ":put [:len [/disk find]]", "7\n");
 	t_is(&t, ":local slot \"v1\"; :put [:len [/disk find where slot=$slot]]", "7\n");
 	t_is(&t, ":local q \"v1\"; :put [:len [/disk find where slot=$q]]", "1\n");
-	t_is(&t, ":local slot \"v1\"; :put [:len [/disk find where slot=\"$slot\"]]", "7\n");
+	t_is(&t, ":local slot \"v1\"; :put [:len [/disk find where slot=\"$slot\"]]",
+	     "7\n");
 	t_is(&t, "/disk remove [find where slot=\"nope\"]", "");
 	t_is(&t, "/disk set [find where slot=\"nope\"] comment=x", "");
 	t_is(&t, ":put [:len [/disk find where slto=\"v1\"]]", "0\n");
@@ -53,27 +55,32 @@ Test(menus, the_traps_are_there)
 Test(menus, where)
 {
 	static const struct t_row rows[] = {
-		{":put [:len [/disk find where slot=\"v1\"]]", "1\n"},
-		{":put [:len [/disk find slot=v1]]", "1\n"},
-		{":put [:len [/disk find where slot~\"^v\"]]", "2\n"},
-		{":put [:len [/disk find where slot=\"v1\" and type=\"file\"]]", "1\n"},
-		{":put [:len [/disk find where type=file]]", "2\n"},
-		{":put [:len [/disk find where mounted]]", "1\n"},
-		{":put [:len [/disk find where !mounted]]", "6\n"},
-		{":put [:len [/disk find where mount-point=\"storage-pool\" and mounted]]",
-		 "1\n"},
-		{":put [:len [/disk find where size>=1073741824 and type=\"file\"]]", "2\n"},
-		{":put [:len [/disk find where comment=\"\"]]", "7\n"},
-		{":put [:len [/disk find where comment]]", "0\n"},
-		{":put [:len [/disk find where file-path=/storage-pool/metal-csi/v1.img]]",
-		 "0\n"},
-		{":put [:len [/disk find where file-path=\"/storage-pool/metal-csi/v1.img\"]]",
-		 "1\n"},
-		{":put [:len [/disk find where nvme-tcp-server-nqn=\"" NQN "v2\"]]", "1\n"},
-		{":put [/disk find where .id=*6]", "*6\n"},
-		{":put [:len [/disk find where nvme-tcp-export=\"no\"]]", "0\n"},
-		{":put [:len [/disk find where nvme-tcp-export=no]]", "7\n"},
-		{":put [:len [/disk find where slot~(\"v\".\"1\")]]", "1\n"},
+		{ ":put [:len [/disk find where slot=\"v1\"]]", "1\n" },
+		{ ":put [:len [/disk find slot=v1]]", "1\n" },
+		{ ":put [:len [/disk find where slot~\"^v\"]]", "2\n" },
+		{ ":put [:len [/disk find where slot=\"v1\" and type=\"file\"]]", "1\n" },
+		{ ":put [:len [/disk find where type=file]]", "2\n" },
+		{ ":put [:len [/disk find where mounted]]", "1\n" },
+		{ ":put [:len [/disk find where !mounted]]", "6\n" },
+		{ ":put [:len [/disk find where mount-point=\"storage-pool\" and "
+		  "mounted]]",
+		  "1\n" },
+		{ ":put [:len [/disk find where size>=1073741824 and type=\"file\"]]",
+		  "2\n" },
+		{ ":put [:len [/disk find where comment=\"\"]]", "7\n" },
+		{ ":put [:len [/disk find where comment]]", "0\n" },
+		{ ":put [:len [/disk find where "
+		  "file-path=/storage-pool/metal-csi/v1.img]]",
+		  "0\n" },
+		{ ":put [:len [/disk find where "
+		  "file-path=\"/storage-pool/metal-csi/v1.img\"]]",
+		  "1\n" },
+		{ ":put [:len [/disk find where nvme-tcp-server-nqn=\"" NQN "v2\"]]",
+		  "1\n" },
+		{ ":put [/disk find where .id=*6]", "*6\n" },
+		{ ":put [:len [/disk find where nvme-tcp-export=\"no\"]]", "0\n" },
+		{ ":put [:len [/disk find where nvme-tcp-export=no]]", "7\n" },
+		{ ":put [:len [/disk find where slot~(\"v\".\"1\")]]", "1\n" },
 	};
 	struct t_box t;
 
@@ -87,25 +94,26 @@ Test(menus, where)
 Test(menus, get_and_types)
 {
 	static const struct t_row rows[] = {
-		{":put [/disk get v1 size]", "1073741824\n"},
-		{":put [:typeof [/disk get v1 size]]", "num\n"},
-		{":put [:typeof [/disk get raid1 free]]", "num\n"},
-		{":put [:typeof [/disk get v1 nvme-tcp-export]]", "bool\n"},
-		{":put [:typeof [/disk get v1 mounted]]", "bool\n"},
-		{":put [:typeof [/disk get v1 comment]]", "nil\n"},
-		{":put (\"<\".[:tostr [/disk get v1 comment]].\">\")", "<>\n"},
-		{":put [/disk get v1 file-path]", "/storage-pool/metal-csi/v1.img\n"},
-		{":put [/disk get v1 nvme-tcp-server-nqn]", NQN "v1\n"},
-		{":put [/disk get nope size]", "no such item (/disk/get; line 1)\n"},
-		{":put [/disk get *FF size]", "no such item (4) (/disk/get; line 1)\n"},
-		{":put [/disk get [find where slot=\"nope\"] size]",
-		 "invalid internal item number (/disk/get; line 1)\n"},
-		{":put [/disk get [find] size]",
-		 "invalid internal item number (/disk/get; line 1)\n"},
-		{":put [/disk get v1 bogus]",
-		 "input does not match any value of value-name (/disk/get (value-name); line 1)\n"},
-		{"/disk set nope comment=x", "no such item (/disk/set; line 1)\n"},
-		{"/disk set 0 comment=x", "no such item (/disk/set; line 1)\n"},
+		{ ":put [/disk get v1 size]", "1073741824\n" },
+		{ ":put [:typeof [/disk get v1 size]]", "num\n" },
+		{ ":put [:typeof [/disk get raid1 free]]", "num\n" },
+		{ ":put [:typeof [/disk get v1 nvme-tcp-export]]", "bool\n" },
+		{ ":put [:typeof [/disk get v1 mounted]]", "bool\n" },
+		{ ":put [:typeof [/disk get v1 comment]]", "nil\n" },
+		{ ":put (\"<\".[:tostr [/disk get v1 comment]].\">\")", "<>\n" },
+		{ ":put [/disk get v1 file-path]", "/storage-pool/metal-csi/v1.img\n" },
+		{ ":put [/disk get v1 nvme-tcp-server-nqn]", NQN "v1\n" },
+		{ ":put [/disk get nope size]", "no such item (/disk/get; line 1)\n" },
+		{ ":put [/disk get *FF size]", "no such item (4) (/disk/get; line 1)\n" },
+		{ ":put [/disk get [find where slot=\"nope\"] size]",
+		  "invalid internal item number (/disk/get; line 1)\n" },
+		{ ":put [/disk get [find] size]",
+		  "invalid internal item number (/disk/get; line 1)\n" },
+		{ ":put [/disk get v1 bogus]",
+		  "input does not match any value of value-name (/disk/get (value-name); "
+		  "line 1)\n" },
+		{ "/disk set nope comment=x", "no such item (/disk/set; line 1)\n" },
+		{ "/disk set 0 comment=x", "no such item (/disk/set; line 1)\n" },
 	};
 	struct t_box t;
 
@@ -122,18 +130,23 @@ Test(menus, print_as_value)
 	t_open(&t);
 	add_disk(&t, "v1");
 	t_is(&t,
-	     ":put [:serialize to=json options=json.no-string-conversion value=[/disk print "
-	     "detail as-value proplist=\"slot,size,comment,nvme-tcp-export\" where slot=\"v1\"]]",
-	     "[{\".id\":\"*6\",\"nvme-tcp-export\":false,\"size\":1073741824,\"slot\":\"v1\"}]\n");
+	     ":put [:serialize to=json options=json.no-string-conversion value=[/disk "
+	     "print "
+	     "detail as-value proplist=\"slot,size,comment,nvme-tcp-export\" where "
+	     "slot=\"v1\"]]",
+	     "[{\".id\":\"*6\",\"nvme-tcp-export\":false,\"size\":1073741824,\"slot\":"
+	     "\"v1\"}]\n");
 	t_is(&t,
 	     ":put [:serialize to=json value=[/disk print as-value proplist=slot where "
 	     "slot=\"nope\"]]",
 	     "[]\n");
 	t_is(&t, ":put [:len [/disk print as-value proplist=\"slot,bogus\"]]",
-	     "input does not match any value of value-name (/disk/print (proplist); line 1)\n");
+	     "input does not match any value of value-name (/disk/print (proplist); line "
+	     "1)\n");
 	/* Without detail or proplist: the summary only. */
 	t_is(&t,
-	     ":put [:typeof ([/disk print as-value where slot=\"v1\"]->0->\"file-path\")]",
+	     ":put [:typeof ([/disk print as-value where "
+	     "slot=\"v1\"]->0->\"file-path\")]",
 	     "nothing\n");
 	t_is(&t,
 	     ":put ([/disk print detail as-value where slot=\"v1\"]->0->\"file-path\")",
@@ -148,7 +161,8 @@ Test(menus, print_as_value)
 	t_is(&t, ":put [/system/package get [find where name=\"rose-storage\"] version]",
 	     "7.24\n");
 	t_is(&t, "/system/identity print", "  name: rds-sim\n\n");
-	t_is(&t, ":put [:len [/ip/service find where name=\"ssh\" and dynamic=no]]", "1\n");
+	t_is(&t, ":put [:len [/ip/service find where name=\"ssh\" and dynamic=no]]",
+	     "1\n");
 	t_close(&t);
 }
 
@@ -171,23 +185,29 @@ Test(menus, add_and_its_refusals)
 	t_open(&t);
 	add_disk(&t, "v1");
 	cr_expect_eq(file_size(&t, "pool/metal-csi/v1.img"), 1073741824u);
-	t_is(&t, "/disk add type=file slot=v1 file-path=/storage-pool/other.img file-size=1G",
+	t_is(&t,
+	     "/disk add type=file slot=v1 file-path=/storage-pool/other.img file-size=1G",
 	     "failure: already have disk with such slot (/disk/add; line 1)\n");
 	t_is(&t,
-	     "/disk add type=file slot=v9 file-path=/storage-pool/metal-csi/v1.img file-size=1G",
+	     "/disk add type=file slot=v9 file-path=/storage-pool/metal-csi/v1.img "
+	     "file-size=1G",
 	     "failure: file already in use by another disk (/disk/add; line 1)\n");
 	t_is(&t, "/disk remove [find where slot=\"v1\"]", "");
 	cr_expect(exists(&t, "pool/metal-csi/v1.img"));
 	t_is(&t,
-	     "/disk add type=file slot=v9 file-path=/storage-pool/metal-csi/v1.img file-size=1G",
+	     "/disk add type=file slot=v9 file-path=/storage-pool/metal-csi/v1.img "
+	     "file-size=1G",
 	     "failure: file already exists (/disk/add; line 1)\n");
-	t_is(&t, "/disk add type=file slot=v9 file-path=/storage-pool/metal-csi/v1.img", "");
+	t_is(&t, "/disk add type=file slot=v9 file-path=/storage-pool/metal-csi/v1.img",
+	     "");
 	t_is(&t, ":put [/disk get v9 size]", "1073741824\n");
 	t_is(&t, "/disk add type=file slot=v8 file-path=/storage-pool/none.img",
 	     "failure: file does not exist (/disk/add; line 1)\n");
-	t_is(&t, "/disk add type=file slot=v8 file-path=/storage-pool/no/x.img file-size=1G",
+	t_is(&t,
+	     "/disk add type=file slot=v8 file-path=/storage-pool/no/x.img file-size=1G",
 	     "failure: no such directory (/disk/add; line 1)\n");
-	t_is(&t, "/disk add type=file slot=v8 file-path=/storage-pool/../x.img file-size=1G",
+	t_is(&t,
+	     "/disk add type=file slot=v8 file-path=/storage-pool/../x.img file-size=1G",
 	     "failure: invalid path (/disk/add (file-path); line 1)\n");
 	t_is(&t, "/disk add type=file slot=v8 file-path=/etc/x file-size=1G",
 	     "failure: invalid path (/disk/add (file-path); line 1)\n");
@@ -202,8 +222,9 @@ Test(menus, add_and_its_refusals)
 	t_is(&t, ":put [/disk add type=file file-path=storage-pool/y.img file-size=1K]",
 	     "*8\n");
 	t_is(&t, ":put [/disk get *8 slot]", "file-storage-pool-y.img\n");
-	t_is(&t, "/disk add", "Script Error: missing value(s) of argument(s) type (/disk/add; "
-			      "line 1)\n");
+	t_is(&t, "/disk add",
+	     "Script Error: missing value(s) of argument(s) type (/disk/add; "
+	     "line 1)\n");
 	t_close(&t);
 }
 
@@ -217,7 +238,8 @@ Test(menus, space_is_charged_whole)
 	t_is(&t, ":put [/disk get raid1 free]", "3204448256\n");
 	add_disk(&t, "v1");
 	t_is(&t, ":put [/disk get raid1 free]", "2130706432\n");
-	t_is(&t, "/disk add type=file slot=v2 file-path=/storage-pool/v2.img file-size=2G",
+	t_is(&t,
+	     "/disk add type=file slot=v2 file-path=/storage-pool/v2.img file-size=2G",
 	     "failure: not enough space (/disk/add; line 1)\n");
 	t_is(&t, "/disk remove v1", "");
 	t_is(&t, ":put [/disk get raid1 free]", "2130706432\n");
@@ -238,7 +260,8 @@ Test(menus, grow)
 	t_is(&t, "/disk set v1 file-size=1G",
 	     "failure: can not shrink file (/disk/set; line 1)\n");
 	t.box->no_space = true;
-	t_is(&t, "/disk set v1 file-size=3G", "failure: not enough space (/disk/set; line 1)\n");
+	t_is(&t, "/disk set v1 file-size=3G",
+	     "failure: not enough space (/disk/set; line 1)\n");
 	t_close(&t);
 }
 
@@ -307,10 +330,12 @@ Test(menus, box_mounts_what_it_recognises)
 	fwrite("\x53\xef", 1, 2, f);
 	fclose(f);
 	t_is(&t, "/disk set v1 comment=x; :put [/disk get v1 mounted]", "false\n");
-	t_is(&t, "/disk set v1 mount-filesystem=yes; :put [/disk get v1 mounted]", "true\n");
+	t_is(&t, "/disk set v1 mount-filesystem=yes; :put [/disk get v1 mounted]",
+	     "true\n");
 	t_is(&t, ":put [/disk get v1 fs]", "ext4\n");
 	t_is(&t, ":put [:len [/disk find where mount-point=\"v1\"]]", "1\n");
-	t_is(&t, "/disk set v1 mount-filesystem=no; :put [/disk get v1 mounted]", "false\n");
+	t_is(&t, "/disk set v1 mount-filesystem=no; :put [/disk get v1 mounted]",
+	     "false\n");
 	t_close(&t);
 }
 
@@ -321,8 +346,10 @@ Test(menus, copy_from_copies_properties_only)
 	t_open(&t);
 	add_disk(&t, "v1");
 	t_is(&t, "/disk set v1 comment=hello nvme-tcp-export=yes", "");
-	t_is(&t, "/disk add type=file copy-from=[find slot=v1] "
-		 "file-path=/storage-pool/metal-csi/s1.img slot=s1", "");
+	t_is(&t,
+	     "/disk add type=file copy-from=[find slot=v1] "
+	     "file-path=/storage-pool/metal-csi/s1.img slot=s1",
+	     "");
 	t_is(&t, ":put [/disk get s1 comment]", "hello\n");
 	t_is(&t, ":put [/disk get s1 nvme-tcp-export]", "false\n");
 	t_is(&t, ":put [/disk get s1 size]", "1073741824\n");
@@ -345,7 +372,8 @@ Test(menus, files)
 	t_is(&t, "/file add type=directory name=\"storage-pool/d\"", "");
 	t_is(&t, "/file add name=\"storage-pool/d/a.txt\" contents=\"x\\n\"", "");
 	t_has(&t,
-	      ":put [:serialize to=json options=json.no-string-conversion value=[/file print "
+	      ":put [:serialize to=json options=json.no-string-conversion value=[/file "
+	      "print "
 	      "detail as-value where name=\"storage-pool/d/a.txt\"]]",
 	      "\"contents\":\"x\\n\"");
 	t_has(&t, "/file remove [find where name=\"storage-pool/d\"]", "failure: ");
@@ -367,24 +395,36 @@ Test(menus, subvolumes)
 	t_is(&t, "/disk/btrfs/subvolume/add fs=\"pool\" name=\"vol-a\"", "");
 	cr_expect(exists(&t, "pool/vol-a"));
 	t_is(&t, "/disk/btrfs/subvolume/add fs=\"nope\" name=\"vol-b\"",
-	     "input does not match any value of fs (/disk/btrfs/subvolume/add (fs); line 1)\n");
+	     "input does not match any value of fs (/disk/btrfs/subvolume/add (fs); line "
+	     "1)\n");
 	t_is(&t, "/disk/btrfs/subvolume/add fs=\"\" name=\"vol-b\"",
 	     "ambiguous value of fs, more than one possible value matches input "
 	     "(/disk/btrfs/subvolume/add (fs); line 1)\n");
-	t_has(&t, "/disk/btrfs/subvolume/add fs=\"pool\" name=\"vol-a\"", "failure: already");
-	t_is(&t, ":put [:len [/disk/btrfs/subvolume find where name=\"vol-a\" and fs=\"pool\"]]",
+	t_has(&t, "/disk/btrfs/subvolume/add fs=\"pool\" name=\"vol-a\"",
+	      "failure: already");
+	t_is(&t,
+	     ":put [:len [/disk/btrfs/subvolume find where name=\"vol-a\" and "
+	     "fs=\"pool\"]]",
 	     "1\n");
-	t_is(&t, "/disk add type=file slot=a file-path=/storage-pool/vol-a/volume.img "
-		 "file-size=1M", "");
+	t_is(&t,
+	     "/disk add type=file slot=a file-path=/storage-pool/vol-a/volume.img "
+	     "file-size=1M",
+	     "");
 	t_has(&t, "/disk/btrfs/subvolume/remove [find where name=\"vol-a\"]", "in use");
-	t_is(&t, "/disk/btrfs/subvolume/add fs=pool parent=vol-a name=snap-a read-only=yes", "");
+	t_is(&t,
+	     "/disk/btrfs/subvolume/add fs=pool parent=vol-a name=snap-a read-only=yes",
+	     "");
 	cr_expect_eq(file_size(&t, "pool/snap-a/volume.img"), 1u << 20);
 	t_is(&t, ":put [/disk/btrfs/subvolume get [find where name=\"snap-a\"] parent]",
 	     "vol-a\n");
 	t_is(&t, ":put [:len [/disk/btrfs/subvolume find where snapshot]]", "1\n");
-	t_is(&t, "/disk remove a; /disk/btrfs/subvolume/remove [find where name=\"vol-a\"]", "");
+	t_is(&t,
+	     "/disk remove a; /disk/btrfs/subvolume/remove [find where name=\"vol-a\"]",
+	     "");
 	cr_expect_not(exists(&t, "pool/vol-a"));
-	t_is(&t, ":put [/disk/btrfs/subvolume get [find where default] name]", "<FS_ROOT>\n");
+	t_is(&t, "/disk/btrfs/subvolume/remove [find where name=\"snap-a\"]", "");
+	t_is(&t, ":put [/disk/btrfs/subvolume get [find where default] name]",
+	     "<FS_ROOT>\n");
 	t_is(&t, ":put [/disk/btrfs/filesystem get [find where label=\"pool\"] uuid]",
 	     "7f0a3c52-9a11-4be4-8d0e-5c1d5b7f2e10\n");
 	t_close(&t);
@@ -392,7 +432,8 @@ Test(menus, subvolumes)
 	snprintf(t.o.box.pool_fs, sizeof t.o.box.pool_fs, "xfs");
 	t_start(&t);
 	t_is(&t, ":put [:len [/disk/btrfs/filesystem find]]", "0\n");
-	t_has(&t, "/disk/btrfs/subvolume/add fs=\"pool\" name=\"vol-b\"", "does not match");
+	t_has(&t, "/disk/btrfs/subvolume/add fs=\"pool\" name=\"vol-b\"",
+	      "does not match");
 	t_close(&t);
 }
 

@@ -1,8 +1,10 @@
-/* The simulator over SSH and its control port: sessions, faults, a kill and what is left. */
+/* The simulator over SSH and its control port: sessions, faults, a kill and what is left.
+ */
 #include "sim/tests/t_net.h"
 
-#define ADD(slot, more)                                                                    \
-	"/disk/add type=file slot=" slot " file-path=/storage-pool/" slot ".img file-size=1M" more
+#define ADD(slot, more)                                                   \
+	"/disk/add type=file slot=" slot " file-path=/storage-pool/" slot \
+	".img file-size=1M" more
 
 static bool exists(struct t_net *t, const char *rel)
 {
@@ -45,7 +47,7 @@ Test(ssh, runs_a_line_and_counts)
 
 Test(ssh, exit_status_has_modes)
 {
-	static const char *const args[] = {"--exit-status", "1", NULL};
+	static const char *const args[] = { "--exit-status", "1", NULL };
 	static struct t_net t;
 	char out[4096];
 	ssh_session s;
@@ -104,7 +106,7 @@ Test(ssh, scripts_interleave)
 
 Test(ssh, without_interleaving_scripts_queue)
 {
-	static const char *const args[] = {"--interleave=off", NULL};
+	static const char *const args[] = { "--interleave=off", NULL };
 	static struct t_net t;
 	char out[4096];
 	ssh_channel a, b;
@@ -127,7 +129,7 @@ Test(ssh, without_interleaving_scripts_queue)
 
 Test(ssh, max_sessions)
 {
-	static const char *const args[] = {"--max-sessions=2", NULL};
+	static const char *const args[] = { "--max-sessions=2", NULL };
 	static struct t_net t;
 	char out[64];
 	ssh_session a, b;
@@ -156,7 +158,8 @@ Test(ssh, cut_after_bytes)
 	for (int i = 0; i < 40; i++) {
 		s = t_connect(&t);
 		cr_assert_not_null(s);
-		snprintf(query, sizeof query, "/fault?cut-after-out=%d&from=exec", i * 13);
+		snprintf(query, sizeof query, "/fault?cut-after-out=%d&from=exec",
+			 i * 13);
 		t_http(&t, "POST", query);
 		snprintf(line, sizeof line,
 			 "/disk/add type=file slot=c%d file-path=/storage-pool/c%d.img "
@@ -167,7 +170,8 @@ Test(ssh, cut_after_bytes)
 		t_http(&t, "POST", "/fault/clear");
 		t_hangup(s);
 		s = t_connect(&t);
-		snprintf(line, sizeof line, ":put [:len [/disk find where slot=\"c%d\"]]", i);
+		snprintf(line, sizeof line, ":put [:len [/disk find where slot=\"c%d\"]]",
+			 i);
 		t_exec(s, line, out, sizeof out);
 		made += atoi(out) == 1;
 		snprintf(line, sizeof line, "pool/c%d.img", i);
@@ -292,7 +296,8 @@ Test(ssh, no_space_refuse_and_version)
 	cr_expect_str_eq(out, "7.20 (stable)\n");
 	t_fault(&t, "refuse=1");
 	cr_expect_null(t_connect(&t));
-	cr_expect_eq(strncmp(t_http(&t, "POST", "/fault?bogus=1"), "unknown fault", 13), 0);
+	cr_expect_eq(strncmp(t_http(&t, "POST", "/fault?bogus=1"), "unknown fault", 13),
+		     0);
 	t_hangup(s);
 	t_net_close(&t);
 }
@@ -312,7 +317,7 @@ static void host_key_of(struct t_net *t, unsigned char **hash, size_t *n)
 Test(ssh, other_host_key)
 {
 	static struct t_net t;
-	unsigned char *h[3] = {NULL};
+	unsigned char *h[3] = { NULL };
 	size_t n[3];
 
 	t_net_open(&t, NULL);
@@ -379,11 +384,14 @@ Test(ssh, state_survives_a_kill)
 	s = t_connect(&t);
 	t_exec(s, ":put [/disk get k4 size]; /disk remove k4", out, sizeof out);
 	cr_expect_str_eq(out, "1048576\n");
-	t_exec(s, "/file remove [find where name=\"storage-pool/k4.img\"]", out, sizeof out);
+	t_exec(s, "/file remove [find where name=\"storage-pool/k4.img\"]", out,
+	       sizeof out);
 	after = strdup(t_http(&t, "GET", "/disks"));
 	cr_expect_str_eq(after, before);
 	free(after);
-	t_exec(s, "/disk/remove k1; /disk/btrfs/subvolume/remove [find where name=\"vol-k\"]",
+	t_exec(s,
+	       "/disk/remove k1; /disk/btrfs/subvolume/remove [find where "
+	       "name=\"vol-k\"]",
 	       out, sizeof out);
 	cr_expect_str_eq(out, "");
 	t_hangup(s);
@@ -405,11 +413,14 @@ Test(ssh, history_tells_every_effect)
 	t_exec(s, "/disk/remove h1", out, sizeof out);
 	h = t_http(&t, "GET", "/history");
 	cr_expect_not_null(strstr(h, "\"op\":\"add\",\"slot\":\"h1\""));
-	cr_expect_not_null(strstr(h, "\"exec\":2,\"stmt\":1,\"op\":\"set\",\"slot\":\"h1\","
-				     "\"prop\":\"comment\",\"old\":\"\",\"new\":\"one\""));
-	cr_expect_not_null(strstr(h, "\"prop\":\"nvme-tcp-export\",\"old\":\"no\",\"new\":\"yes\""));
-	cr_expect_not_null(strstr(h, "\"exec\":4,\"stmt\":1,\"op\":\"set\",\"slot\":\"h1\","
-				     "\"prop\":\"nvme-tcp-export\",\"old\":\"yes\",\"new\":\"no\""));
+	cr_expect_not_null(strstr(h,
+				  "\"exec\":2,\"stmt\":1,\"op\":\"set\",\"slot\":\"h1\","
+				  "\"prop\":\"comment\",\"old\":\"\",\"new\":\"one\""));
+	cr_expect_not_null(
+		strstr(h, "\"prop\":\"nvme-tcp-export\",\"old\":\"no\",\"new\":\"yes\""));
+	cr_expect_not_null(
+		strstr(h, "\"exec\":4,\"stmt\":1,\"op\":\"set\",\"slot\":\"h1\","
+			  "\"prop\":\"nvme-tcp-export\",\"old\":\"yes\",\"new\":\"no\""));
 	cr_expect_eq(t_stat(&t, "history"), 5);
 	cr_expect_eq(strncmp(t_http(&t, "GET", "/history?from=4"), "{\"n\":4,", 7), 0);
 	t_hangup(s);
@@ -418,7 +429,8 @@ Test(ssh, history_tells_every_effect)
 
 Test(ssh, rsa_users_can_be_refused)
 {
-	static const char *const args[] = {"--refuse-rsa-user", "--authorized-keys", NULL, NULL};
+	static const char *const args[] = { "--refuse-rsa-user", "--authorized-keys",
+					    NULL, NULL };
 	const char *with[4];
 	static struct t_net t;
 	char path[256], pub[256];
