@@ -101,7 +101,7 @@ static int run(struct fixture *f, size_t piece)
 		h2peer_forget(&(f)->peer);               \
 	} while (0)
 
-Test(call, a_good_call_and_an_empty_one)
+Test(grpc_call, a_good_call_and_an_empty_one)
 {
 	struct fixture f;
 
@@ -116,7 +116,7 @@ Test(call, a_good_call_and_an_empty_one)
 	close_fixture(&f);
 }
 
-Test(call, bytes_cut_anywhere_mean_the_same)
+Test(grpc_call, bytes_cut_anywhere_mean_the_same)
 {
 	struct fixture f;
 
@@ -153,7 +153,7 @@ static void refused(const char *headers, const char *data, size_t n, const char 
 #define POST ":method: POST\n:scheme: http\n:path: /a/b\n"
 #define GRPC POST "content-type: application/grpc\n"
 
-Test(call, requests_that_are_no_grpc)
+Test(grpc_call, requests_that_are_no_grpc)
 {
 	refused(":method: GET\n:scheme: http\n:path: /a/b\n", NULL, 0,
 		STATUS("1", "405", "13"));
@@ -168,7 +168,7 @@ Test(call, requests_that_are_no_grpc)
 	refused(GRPC "grpc-timeout: 0m\n", NULL, 0, STATUS("1", "200", "4"));
 }
 
-Test(call, bodies_that_are_no_unary_message)
+Test(grpc_call, bodies_that_are_no_unary_message)
 {
 	refused(GRPC, NULL, 0, STATUS("1", "200", "13"));
 	refused(GRPC, "\0\0\0", 3, STATUS("1", "200", "13"));
@@ -192,7 +192,7 @@ Test(call, bodies_that_are_no_unary_message)
 		"RST_STREAM(1) PROTOCOL_ERROR\n");
 }
 
-Test(call, what_grpc_clients_send_is_taken)
+Test(grpc_call, what_grpc_clients_send_is_taken)
 {
 	static const char *const good[] = {
 		GRPC ":authority: late\n", /* malformed: the one that is refused */
@@ -217,7 +217,7 @@ Test(call, what_grpc_clients_send_is_taken)
 	}
 }
 
-Test(call, answered_early_the_client_is_told_to_stop)
+Test(grpc_call, answered_early_the_client_is_told_to_stop)
 {
 	struct fixture f;
 
@@ -233,7 +233,7 @@ Test(call, answered_early_the_client_is_told_to_stop)
 	close_fixture(&f);
 }
 
-Test(call, headers_too_large)
+Test(grpc_call, headers_too_large)
 {
 	char big[20000] = GRPC "big: ";
 	struct fixture f;
@@ -251,7 +251,7 @@ Test(call, headers_too_large)
 	close_fixture(&f);
 }
 
-Test(call, the_deadline_answers_and_the_handler_is_ignored)
+Test(grpc_call, the_deadline_answers_and_the_handler_is_ignored)
 {
 	struct fixture f;
 
@@ -279,7 +279,7 @@ Test(call, the_deadline_answers_and_the_handler_is_ignored)
 	close_fixture(&f);
 }
 
-Test(call, a_reset_or_lost_connection_leaves_the_handler_its_call)
+Test(grpc_call, a_reset_or_lost_connection_leaves_the_handler_its_call)
 {
 	struct fixture f;
 	struct err err;
@@ -303,7 +303,7 @@ Test(call, a_reset_or_lost_connection_leaves_the_handler_its_call)
 	close_fixture(&f);
 }
 
-Test(call, reset_before_it_was_begun_never_reaches_the_handler)
+Test(grpc_call, reset_before_it_was_begun_never_reaches_the_handler)
 {
 	struct fixture f;
 
@@ -316,7 +316,7 @@ Test(call, reset_before_it_was_begun_never_reaches_the_handler)
 	close_fixture(&f);
 }
 
-Test(call, a_reply_too_large_becomes_a_status)
+Test(grpc_call, a_reply_too_large_becomes_a_status)
 {
 	static char big[GRPC_MAX_MESSAGE + 1];
 	struct fixture f;
@@ -335,7 +335,7 @@ Test(call, a_reply_too_large_becomes_a_status)
 	close_fixture(&f);
 }
 
-Test(call, a_slow_reader_gets_4_MiB_at_its_own_pace_and_not_without_bound)
+Test(grpc_call, a_slow_reader_gets_4_MiB_at_its_own_pace_and_not_without_bound)
 {
 	static char big[GRPC_MAX_MESSAGE];
 	struct fixture f;
@@ -363,7 +363,7 @@ Test(call, a_slow_reader_gets_4_MiB_at_its_own_pace_and_not_without_bound)
 	close_fixture(&f);
 }
 
-Test(call, request_bytes_of_a_connection_are_bounded)
+Test(grpc_call, request_bytes_of_a_connection_are_bounded)
 {
 	static const uint8_t prefix[5] = { 0, 0, 0x40, 0, 0 };
 	static const char chunk[16384];
@@ -397,7 +397,7 @@ static void floods(struct fixture *f, const char *want)
 	close_fixture(f);
 }
 
-Test(call, floods_end_the_connection)
+Test(grpc_call, floods_end_the_connection)
 {
 	struct fixture f;
 	uint8_t ping[8] = { 0 };
@@ -428,7 +428,7 @@ Test(call, floods_end_the_connection)
 	close_fixture(&f);
 }
 
-Test(call, garbage_and_half_frames)
+Test(grpc_call, garbage_and_half_frames)
 {
 	struct fixture f;
 	unsigned seed = 7;
@@ -450,7 +450,7 @@ Test(call, garbage_and_half_frames)
 	}
 }
 
-Test(call, more_streams_than_allowed)
+Test(grpc_call, more_streams_than_allowed)
 {
 	struct fixture f;
 
@@ -486,7 +486,7 @@ static void one_call(void)
 	close_fixture(&f);
 }
 
-Test(call, every_allocation_may_fail)
+Test(grpc_call, every_allocation_may_fail)
 {
 	T_EACH_ALLOC_FAILS(one_call());
 }

@@ -410,7 +410,8 @@ struct h2stream *h2_request(struct h2 *h, const struct h2_message *m, void *user
 	nghttp2_nv nv[MAX_FIELDS];
 
 	if (!s) {
-		buf_fini(m->body_take);
+		if (m->body_take)
+			buf_fini(m->body_take);
 		return NULL;
 	}
 	s->id = nghttp2_submit_request(h->session, NULL, nv,
