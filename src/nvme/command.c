@@ -102,7 +102,8 @@ static int make_tool(struct command *c, const struct nvme_req *req, struct err *
 {
 	const char *dev = req->device.path;
 	int rc = req->kind == NVME_FORMAT ? fs_mkfs(&c->fs, req->fs_type, req->fs_uuid, dev)
-		 : req->kind == NVME_CHECK ? fs_check(&c->fs, req->fs_type, dev)
+		 : req->kind == NVME_CHECK
+			 ? fs_check(&c->fs, req->fs_type, dev, req->is_thorough)
 					   : fs_grow(&c->fs, req->fs_type, dev, req->path);
 
 	if (rc)
@@ -246,14 +247,18 @@ static int finish_helper(struct nvme_req *req, const struct command_end *end,
 	return 0;
 }
 
-/* The first line that a tool wrote, for people. */
-static void first_line(const char *text, char out[160])
+/* The last line that a tool wrote, for people: the first is often its version. */
+static void last_line(const char *text, char out[160])
 {
-	size_t n;
+	size_t end = strlen(text), start;
 
-	text += strspn(text, " \n");
-	n = strcspn(text, "\n");
-	(void)snprintf(out, 160, "%.*s", n < 150 ? (int)n : 150, text);
+	while (end && (text[end - 1] == '\n' || text[end - 1] == ' '))
+		end--;
+	for (start = end; start && text[start - 1] != '\n'; start--)
+		;
+	if (end - start > 150)
+		end = start + 150;
+	(void)snprintf(out, 160, "%.*s", (int)(end - start), text + start);
 	for (char *p = out; *p; p++)
 		if ((unsigned char)*p < ' ' || (unsigned char)*p >= 127)
 			*p = '?';
@@ -273,7 +278,12 @@ static int finish_tool(const struct command *c, struct nvme_req *req,
 
 	if (is_success(req, end->exit_status))
 		return 0;
-	first_line(end->tail[0] ? end->tail : end->out, line);
+	if (req->kind == NVME_GROW && strstr(end->tail, "Permission denied to resize"))
+		return err_set(err, ERR_PRECONDITION,
+			       "a mounted %s can be grown only with CAP_SYS_RESOURCE, "
+			       "which is missing here: it is grown at the next stage",
+			       req->fs_type);
+	last_line(end->tail[0] ? end->tail : end->out, line);
 	return err_set(err, ERR_PRECONDITION, "%s ended with status %d: %s", c->argv[0],
 		       end->exit_status, line);
 }

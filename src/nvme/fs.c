@@ -52,11 +52,17 @@ int fs_mkfs(struct fs_command *c, const char *fs_type, const char *uuid, const c
 }
 
 /* xfs and btrfs replay their logs at mount, and their checkers are no preen. */
-int fs_check(struct fs_command *c, const char *fs_type, const char *dev)
+int fs_check(struct fs_command *c, const char *fs_type, const char *dev, bool is_thorough)
 {
 	if (kind_of(fs_type) != FS_EXT)
 		return -1;
-	return set(c, (const char *const[]){ "e2fsck", "-p", dev, NULL });
+	return set(c, (const char *const[]){ "e2fsck", is_thorough ? "-fp" : "-p", dev,
+					     NULL });
+}
+
+bool fs_needs_resource_cap(const char *fs_type)
+{
+	return kind_of(fs_type) == FS_EXT;
 }
 
 int fs_grow(struct fs_command *c, const char *fs_type, const char *dev, const char *path)

@@ -187,6 +187,7 @@ static const struct nvme_ops loop_ops = {
 	.record_write = loop_record_write,
 	.record_forget = loop_record_forget,
 	.check_options = check_options,
+	.may_grow_online = request_may_grow_online,
 	.n_stuck = loop_n_stuck,
 };
 

@@ -108,6 +108,7 @@ struct nvme_req {
 	const char *nqn, *source, *path, *from, *fs_type, *fs_uuid;
 	const char *const *options; /* MOUNT: user's flags, ended by NULL; NULL = none */
 	bool readonly, is_target;
+	bool is_thorough; /* CHECK: also where the superblock says clean */
 	bool is_fenced; /* UNMOUNT: the target has refused the NQN for good, so what is
 			   unwritten is lost, and the session may be cut first */
 	struct nvme_device device; /* argument; result of ATTACH and RESCAN */
@@ -131,6 +132,8 @@ struct nvme_ops {
 	int (*record_forget)(struct nvme *nvme, const char *id, struct err *err);
 	/* Pure. 0, or INVALID_ARGUMENT naming the option. */
 	int (*check_options)(const char *const *options, struct err *err);
+	/* Whether this process may grow such a file system while it is mounted. */
+	bool (*may_grow_online)(const char *fs_type);
 	unsigned (*n_stuck)(struct nvme *nvme);
 };
 

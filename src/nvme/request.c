@@ -1,6 +1,8 @@
 #include "nvme/request.h"
 
+#include <linux/capability.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/mem.h"
@@ -161,4 +163,16 @@ void request_start(struct request_host *host, struct nvme_req *req,
 	req->impl = host;
 	req->is_stuck = false;
 	op_start(&req->op, &request_type, host->children.loop, done);
+}
+
+bool request_may_grow_online(const char *fs_type)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	if (!fs_needs_resource_cap(fs_type))
+		return true;
+	return syscall(SYS_capget, &head, data) == 0 &&
+	       (data[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective &
+		CAP_TO_MASK(CAP_SYS_RESOURCE));
 }

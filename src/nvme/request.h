@@ -15,6 +15,7 @@ struct request_host {
 		       struct err *err);
 };
 
+bool request_may_grow_online(const char *fs_type);
 void request_start(struct request_host *host, struct nvme_req *req,
 		   void (*done)(struct op *op));
 #endif

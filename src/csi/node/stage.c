@@ -9,7 +9,7 @@
  *     │ ◀───────────────────────────(looked at anew)─────────────────────┘
  *     ├─(staged already)──────────────────────────────────────────────▶ done
  *     └─▶ attaching ─(block)──────────────────────────────────────────▶ done
- *             └─▶ probing ─┬─▶ checking ──────────────────┐
+ *             └─▶ probing ─┬─▶ checking ─▶ growing_offline┐
  *                          ├─▶ wiping ─▶ formatting ──────┼─▶ mounting ─▶ growing ─▶ done
  *                          └──────────────────────────────┘
  *   any failure from attaching on: ─▶ undoing_mount ─▶ undoing_attach ─▶ done
@@ -24,6 +24,7 @@ enum {
 	ST_ATTACHING,
 	ST_PROBING,
 	ST_CHECKING,
+	ST_GROWING_OFFLINE,
 	ST_WIPING,
 	ST_FORMATTING,
 	ST_MOUNTING,
@@ -35,9 +36,10 @@ enum {
 };
 
 static const char *const names[ST_N] = {
-	"start",    "dropping_mount", "dropping_device", "attaching", "probing",
-	"checking", "wiping",	      "formatting",	 "mounting",  "growing",
-	"undoing_mount", "undoing_attach", "done",
+	"start",	   "dropping_mount", "dropping_device", "attaching",
+	"probing",	   "checking",	     "growing_offline", "wiping",
+	"formatting",	   "mounting",	     "growing",		"undoing_mount",
+	"undoing_attach", "done",
 };
 
 #define UNDO (OP_BIT(ST_UNDOING_MOUNT) | OP_BIT(ST_UNDOING_ATTACH) | OP_BIT(ST_DONE))
@@ -51,7 +53,8 @@ static const uint32_t next[ST_N] = {
 	[ST_ATTACHING] = OP_BIT(ST_PROBING) | UNDO,
 	[ST_PROBING] = OP_BIT(ST_CHECKING) | OP_BIT(ST_WIPING) | OP_BIT(ST_FORMATTING) |
 		       OP_BIT(ST_MOUNTING) | UNDO,
-	[ST_CHECKING] = OP_BIT(ST_MOUNTING) | UNDO,
+	[ST_CHECKING] = OP_BIT(ST_GROWING_OFFLINE) | OP_BIT(ST_MOUNTING) | UNDO,
+	[ST_GROWING_OFFLINE] = OP_BIT(ST_MOUNTING) | UNDO,
 	[ST_WIPING] = OP_BIT(ST_FORMATTING) | UNDO,
 	[ST_FORMATTING] = OP_BIT(ST_MOUNTING) | UNDO,
 	[ST_MOUNTING] = OP_BIT(ST_GROWING) | UNDO,
@@ -327,6 +330,33 @@ static void after_attaching(struct node_stage *s)
 	}
 }
 
+/* Where growth must come before the mount. */
+static bool grows_offline(const struct node_stage *s)
+{
+	return !s->want.readonly && s->content.kind == NVME_FS &&
+	       plan_needs_growth(&s->content, s->w.view.device.size_bytes) &&
+	       !s->w.rpc.csi->nvme->ops->may_grow_online(s->want.fs_type);
+}
+
+static void check(struct node_stage *s)
+{
+	struct nvme_req *req = node_work_prepare(&s->w, NVME_CHECK, id_of(s));
+
+	req->fs_type = s->want.fs_type;
+	req->is_thorough = grows_offline(s);
+	go(s, ST_CHECKING);
+}
+
+static void after_checking(struct node_stage *s)
+{
+	if (!grows_offline(s)) {
+		mount(s);
+		return;
+	}
+	node_work_prepare(&s->w, NVME_GROW, id_of(s))->fs_type = s->want.fs_type;
+	go(s, ST_GROWING_OFFLINE);
+}
+
 static void after_probing(struct node_stage *s)
 {
 	struct err err = { .code = ERR_OK };
@@ -340,11 +370,13 @@ static void after_probing(struct node_stage *s)
 	}
 	switch (plan) {
 	case PLAN_MOUNT:
-		mount(s);
+		if (grows_offline(s))
+			check(s);
+		else
+			mount(s);
 		return;
 	case PLAN_CHECK:
-		node_work_prepare(&s->w, NVME_CHECK, id_of(s))->fs_type = s->want.fs_type;
-		go(s, ST_CHECKING);
+		check(s);
 		return;
 	case PLAN_FORMAT:
 		format(s);
@@ -377,7 +409,7 @@ static void after_mounting(struct node_stage *s)
 		undo(s);
 		return;
 	}
-	if (s->want.readonly ||
+	if (s->want.readonly || grows_offline(s) ||
 	    !plan_needs_growth(&s->content, s->w.view.device.size_bytes)) {
 		complete(s);
 		return;
@@ -410,7 +442,8 @@ static void after_dropping(struct node_stage *s, void (*then)(struct node_stage 
 
 static void (*const after[ST_N])(struct node_stage *) = {
 	[ST_ATTACHING] = after_attaching, [ST_PROBING] = after_probing,
-	[ST_CHECKING] = mount,		  [ST_WIPING] = format,
+	[ST_CHECKING] = after_checking,	  [ST_WIPING] = format,
+	[ST_GROWING_OFFLINE] = mount,
 	[ST_FORMATTING] = after_formatting, [ST_MOUNTING] = after_mounting,
 };
 

@@ -1,0 +1,188 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "support/node_lab.h"
+
+/* A volume's life on the node, over real loop devices, file systems and mounts. */
+
+#define MIB (INT64_C(1024) * 1024)
+
+static void life(const char *fs, int64_t bytes)
+{
+	struct node_lab lab;
+	/* Ids of their own, for tests run beside each other and mkfs.btrfs refuses a UUID
+	 * that another device bears. */
+	char id[32];
+	struct lab_args a = { .id = id, .fs_type = fs, .bytes = bytes };
+	Csi__V1__VolumeUsage usage[2];
+	struct statvfs before, after;
+	char path[256];
+	int64_t grown = 0;
+
+	snprintf(id, sizeof(id), "life-%s-%d", fs, (int)getpid());
+	lab_open_real(&lab);
+	lab_image(&lab, a.id, (uint64_t)bytes);
+	OK(&lab, lab_stage(&lab, &a));
+	OK(&lab, lab_stage(&lab, &a));
+	lab_check(&lab, lab_mounts(lab.staging) == 1);
+	OK(&lab, lab_publish(&lab, &a));
+	snprintf(path, sizeof(path), "%s/data", lab.target);
+	lab_check(&lab, lab_run("echo kept > %s", path) == 0);
+
+	OK(&lab, lab_stats(&lab, &a, usage));
+	lab_check(&lab, usage[0].unit == CSI__V1__VOLUME_USAGE__UNIT__BYTES);
+	lab_check(&lab, usage[0].total > bytes / 2 && usage[0].available > 0);
+	lab_check(&lab, usage[1].unit == CSI__V1__VOLUME_USAGE__UNIT__INODES);
+	lab_check(&lab, statvfs(lab.target, &before) == 0);
+
+	/* Grown at the box, then here: late, twice, and for nothing. */
+	FAILS(&lab, ERR_PRECONDITION,
+	      lab_expand(&lab, &(struct lab_args){ .id = a.id, .bytes = 2 * bytes }, &grown));
+	lab_image_path(&lab, a.id, path);
+	lab_check(&lab, truncate(path, 2 * bytes) == 0);
+	a.bytes = 2 * bytes;
+	if (lab.csi.nvme->ops->may_grow_online(fs)) {
+		OK(&lab, lab_expand(&lab, &a, &grown));
+		lab_check(&lab, grown == 2 * bytes);
+		OK(&lab, lab_expand(&lab, &a, &grown));
+		lab_check(&lab, statvfs(lab.target, &after) == 0);
+		lab_check(&lab, after.f_blocks > before.f_blocks * 3 / 2);
+	} else {
+		FAILS(&lab, ERR_PRECONDITION, lab_expand(&lab, &a, &grown));
+	}
+
+	FAILS(&lab, ERR_PRECONDITION, lab_unstage(&lab, &a));
+	OK(&lab, lab_unpublish(&lab, &a));
+	lab_check(&lab, access(lab.target, F_OK) != 0, "the target must be gone");
+	OK(&lab, lab_unpublish(&lab, &a));
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_check(&lab, lab_loops(&lab) == 0);
+	OK(&lab, lab_unstage(&lab, &a));
+
+	/* Again: nothing is formatted, the data is there. */
+	OK(&lab, lab_stage(&lab, &a));
+	OK(&lab, lab_publish(&lab, &a));
+	snprintf(path, sizeof(path), "%s/data", lab.target);
+	lab_check(&lab, lab_run("grep -q kept %s", path) == 0);
+	lab_check(&lab, statvfs(lab.target, &after) == 0);
+	lab_check(&lab, after.f_blocks > before.f_blocks * 3 / 2);
+	OK(&lab, lab_unpublish(&lab, &a));
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_close(&lab);
+}
+
+Test(node_life, ext4)
+{
+	life("ext4", 64 * MIB);
+}
+
+Test(node_life, ext3)
+{
+	life("ext3", 64 * MIB);
+}
+
+Test(node_life, xfs)
+{
+	life("xfs", 320 * MIB);
+}
+
+Test(node_life, btrfs)
+{
+	life("btrfs", 128 * MIB);
+}
+
+Test(node_life, block)
+{
+	struct node_lab lab;
+	struct lab_args a = { .id = "pvc-b", .bytes = 8 * MIB };
+	Csi__V1__VolumeUsage usage[2];
+	char image[256];
+	int64_t grown = 0;
+
+	lab_open_real(&lab);
+	lab_image(&lab, a.id, 8 * MIB);
+	OK(&lab, lab_stage(&lab, &a));
+	OK(&lab, lab_stage(&lab, &a));
+	lab_check(&lab, lab_loops(&lab) == 1);
+	for (int i = 0; i < 10; i++)
+		OK(&lab, lab_publish(&lab, &a));
+	lab_check(&lab, lab_mounts(lab.target) == 1);
+	lab_check(&lab, lab_run("echo raw | dd of=%s conv=notrunc,fsync 2>/dev/null",
+				lab.target) == 0);
+	OK(&lab, lab_stats(&lab, &a, usage));
+	lab_check(&lab, usage[0].total == 8 * MIB);
+	lab_image_path(&lab, a.id, image);
+	lab_check(&lab, truncate(image, 16 * MIB) == 0);
+	a.bytes = 16 * MIB;
+	OK(&lab, lab_expand(&lab, &a, &grown));
+	lab_check(&lab, grown == 16 * MIB);
+	FAILS(&lab, ERR_PRECONDITION, lab_unstage(&lab, &a));
+	OK(&lab, lab_unpublish(&lab, &a));
+	lab_check(&lab, access(lab.target, F_OK) != 0);
+	OK(&lab, lab_unpublish(&lab, &a));
+	OK(&lab, lab_unstage(&lab, &a));
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_check(&lab, lab_run("head -c3 %s | grep -q raw", image) == 0);
+	lab_close(&lab);
+}
+
+Test(node_life, fifty_publishes_leave_one_mount)
+{
+	struct node_lab lab;
+	struct lab_args a = { .id = "pvc-50", .fs_type = "ext4" };
+
+	lab_open_real(&lab);
+	lab_image(&lab, a.id, 16 * MIB);
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &a));
+	OK(&lab, lab_stage(&lab, &a));
+	for (int i = 0; i < 50; i++)
+		OK(&lab, lab_publish(&lab, &a));
+	lab_check(&lab, lab_mounts(lab.target) == 1);
+	/* Layers that another driver stacked all go. */
+	lab_check(&lab, lab_run("mount --bind %s %s && mount --bind %s %s", lab.staging,
+				lab.target, lab.staging, lab.target) == 0);
+	lab_check(&lab, lab_mounts(lab.target) == 3);
+	OK(&lab, lab_unpublish(&lab, &a));
+	lab_check(&lab, lab_mounts(lab.target) == 0);
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_close(&lab);
+}
+
+Test(node_life, what_is_not_ours_stays)
+{
+	struct node_lab lab;
+	struct lab_args a = { .id = "pvc-f", .fs_type = "ext4" };
+	char path[512];
+
+	lab_open_real(&lab);
+	lab_image(&lab, a.id, 16 * MIB);
+	OK(&lab, lab_stage(&lab, &a));
+	/* A directory with content, at publish and at unpublish. */
+	lab_check(&lab, lab_run("mkdir %s && echo mine > %s/file", lab.target, lab.target) == 0);
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &a));
+	FAILS(&lab, ERR_PRECONDITION, lab_unpublish(&lab, &a));
+	snprintf(path, sizeof(path), "%s/file", lab.target);
+	lab_check(&lab, access(path, F_OK) == 0);
+	lab_check(&lab, lab_run("rm -r %s", lab.target) == 0);
+	/* A file with content, and a symbolic link. */
+	lab_check(&lab, lab_run("echo mine > %s", lab.target) == 0);
+	FAILS(&lab, ERR_PRECONDITION, lab_unpublish(&lab, &a));
+	lab_check(&lab, access(lab.target, F_OK) == 0 && unlink(lab.target) == 0);
+	lab_check(&lab, symlink("/etc/passwd", lab.target) == 0);
+	FAILS(&lab, ERR_PRECONDITION, lab_unpublish(&lab, &a));
+	lab_check(&lab, unlink(lab.target) == 0);
+	/* A foreign mount at the target. */
+	lab_check(&lab, mkdir(lab.target, 0700) == 0);
+	lab_check(&lab, lab_run("mount -t tmpfs none %s", lab.target) == 0);
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &a));
+	FAILS(&lab, ERR_PRECONDITION, lab_unpublish(&lab, &a));
+	lab_check(&lab, lab_mounts(lab.target) == 1);
+	lab_check(&lab, lab_run("umount %s", lab.target) == 0);
+	OK(&lab, lab_unpublish(&lab, &a));
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_close(&lab);
+}
