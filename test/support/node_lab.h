@@ -2,6 +2,7 @@
 #define NODE_LAB_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "csi.pb-c.h"
 #include "csi/dispatch.h"
@@ -29,12 +30,13 @@ void lab_close(struct node_lab *lab);
 void lab_clean(struct node_lab *lab);
 
 /* cr_assert that cleans up first, for a failing test must leave nothing behind. */
-#define lab_check(lab, cond, ...)                            \
-	do {                                                 \
-		if (!(cond)) {                               \
-			lab_clean(lab);                      \
-			cr_assert_fail(#cond " " __VA_ARGS__); \
-		}                                            \
+#define lab_check(lab, cond, ...)                                                    \
+	do {                                                                         \
+		if (!(cond)) {                                                       \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);   \
+			lab_clean(lab);                                              \
+			cr_assert_fail(" " __VA_ARGS__);                             \
+		}                                                                    \
 	} while (0)
 
 #define OK(lab, call)                                                   \
