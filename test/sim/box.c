@@ -259,6 +259,14 @@ void box_exports_down(struct box *b, uint64_t ms)
 	b->started_ms = now_ms();
 }
 
+bool box_take_timeout(struct box *b)
+{
+	if (!b->timeouts || *b->timeouts <= 0)
+		return false;
+	--*b->timeouts;
+	return true;
+}
+
 void box_tick(struct box *b)
 {
 	uint64_t now = now_ms();

@@ -92,6 +92,7 @@ struct box {
 	struct subvol *sv_first, *sv_last, *svs[BOX_HASH];
 	unsigned next_subvol, n_subvols, n_nested; /* nested: with "/" in the full name */
 	bool real_btrfs, no_space;
+	int64_t *timeouts; /* so many changes are done and reported as timed out */
 	struct global *globals;
 	int log_fd;
 	struct event *history;
@@ -119,6 +120,7 @@ struct disk *box_nqn_holder(struct box *b, const char *nqn, const struct disk *e
 /* Makes or removes the symlink as is_exported and the NQN demand. */
 void box_export_sync(struct box *b, struct disk *d);
 void box_exports_down(struct box *b, uint64_t ms); /* a reboot: back after ms */
+bool box_take_timeout(struct box *b);		   /* counts down b->timeouts */
 void box_tick(struct box *b); /* exports that are due, dead subvolumes */
 
 /* ---- files and space (files.c) ---- */

@@ -26,8 +26,9 @@ struct fault {
 		hang_after; /* so many execs: not run, or run and not answered; 0 none */
 	int64_t garbage;    /* so many execs are answered with random bytes */
 	int64_t cut_in, cut_out, cut_from, cut_times;
-	int64_t run_on_s; /* a cut script lives on for so long; 0: dies at its next
-			   * statement */
+	int64_t run_on_s;	/* a cut script lives on for so long; 0: dies at its next
+				 * statement */
+	int64_t action_timeout; /* so many changes are done and reported as timed out */
 	int64_t no_space, other_host_key, drip_ms;
 	int64_t die_at, die_after_mutation, pause_at, error_at;
 	int64_t interleave;

@@ -397,6 +397,46 @@ static int check_required(struct run *r, const struct call *c)
 	return rc;
 }
 
+/* Flags that the box knows and this program does not play: refused, not ignored. */
+static int check_played(struct run *r, const struct node *n)
+{
+	static const char *const absent[] = {
+		"append",
+		"comments",
+		"file",
+		"follow",
+		"follow-only",
+		"from",
+		"group-by",
+		"interval",
+		"oid",
+		"on-event",
+		"stats",
+		"do",
+		"stats-detail",
+		"value-list",
+		"order-by",
+		"duration",
+		"relative",
+		"recursive",
+		"path",
+		"freeze-frame-interval",
+		"list",
+		"as-string",
+		"as-string-value",
+	};
+
+	for (unsigned i = 0; i < n->n_args; i++)
+		for (size_t k = 0; k < sizeof absent / sizeof *absent; k++)
+			if (strcmp(n->args[i].name, absent[k]) == 0) {
+				r->box->stats.unknown++;
+				return run_error(r, absent[k],
+						 "failure: %s is not simulated",
+						 absent[k]);
+			}
+	return 0;
+}
+
 int eval_cmd(struct run *r, const struct node *n, struct value *ret)
 {
 	struct call c = { .m = menu_find(n->menu->path), .n = n };
@@ -418,9 +458,13 @@ int eval_cmd(struct run *r, const struct node *n, struct value *ret)
 		return run_error(r, NULL, "failure: %s %s is not simulated",
 				 n->menu->path, n->cmd->name);
 	}
-	if (eval_args(r, &c) < 0 || check_required(r, &c) < 0)
+	if (check_played(r, n) < 0 || eval_args(r, &c) < 0 || check_required(r, &c) < 0)
 		return -1;
 	rc = fn(r, &c);
 	*ret = c.ret;
+	if (rc == 0 && n->is_mutating && box_take_timeout(r->box))
+		rc = run_error(r, NULL,
+			       "action timed out - try again, if error continues contact "
+			       "MikroTik support and send a supout file (13)");
 	return rc;
 }

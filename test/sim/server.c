@@ -80,6 +80,7 @@ int server_open(struct server *s)
 	if (!s->box)
 		return -1;
 	s->fault = s->opt.fault;
+	s->box->timeouts = &s->fault.action_timeout;
 	sched_init(&s->sched, s->box, &s->fault);
 	ssh_init();
 	if (load_user_keys(s) < 0 || make_bind(s, 0, "host_key") < 0 ||

@@ -66,35 +66,34 @@ static const char create_flat[] =
 			 ".img\"]] > 0)" E("leftover") ";" ADD(FLAT) "}") RB;
 
 static const char publish[] =
-	TRY(SHAPE
-	    ";" CAS("aaaa0000") ";:if ([/disk get $v1 mounted])" E(
-		    "mounted") ";"
-			       ":if ([/disk get $v1 nvme-tcp-server-nqn] != \"" NQN
-			       "\")" E("nqn") ";"
-					      ":if ([:len [/disk find where "
-					      "nvme-tcp-server-nqn=\"" NQN "\"]] != 1)" E(
-						      "nqn") ";"
-							     "/disk/set $v1 "
-							     "comment=\"" REC("bbbb0000", "ok", "node-1/w") "\";" BACK(
-								     "bbbb0000") ";"
-										 ":if "
-										 "(!([/"
-										 "disk "
-										 "get "
-										 "$v1 "
-										 "nvme-"
-										 "tcp-"
-										 "export]"
-										 ")) "
-										 "do={/"
-										 "disk/"
-										 "set "
-										 "$v1 "
-										 "nvme-"
-										 "tcp-"
-										 "export="
-										 "\"yes\""
-										 "}") RB;
+	TRY(SHAPE ";" CAS("aaaa0000") ";:if ([/disk get $v1 mounted])" E(
+		"mounted") ";"
+			   ":if ([/disk get $v1 nvme-tcp-server-nqn] != \"" NQN
+			   "\")" E("nqn") ";"
+					  ":if ([:len [/disk find where "
+					  "nvme-tcp-server-nqn=\"" NQN "\"]] != 1)" E(
+						  "nqn") ";"
+							 "/disk/set $v1 "
+							 "comment=\"" REC("bbbb0000", "ok", "node-1/w") "\";" BACK(
+								 "bbbb0000") ";"
+									     ":if "
+									     "(!([/"
+									     "disk "
+									     "get "
+									     "$v1 "
+									     "nvme-"
+									     "tcp-"
+									     "export]"
+									     ")) "
+									     "do={/"
+									     "disk/"
+									     "set "
+									     "$v1 "
+									     "nvme-"
+									     "tcp-"
+									     "export="
+									     "\"yes\""
+									     "}") RB;
 
 static const char unpublish[] =
 	TRY(SHAPE ";" CAS("bbbb0000") ";" OFF ";/disk/set $v1 comment=\"" REC(
@@ -193,7 +192,7 @@ Test(driver_scripts, create_in_a_subvolume)
 		     "aaaa0000", "ok",
 		     "-") "\",\"file-path\":"
 			  "\"" FILEP "\",\"mount-filesystem\":false,\"mounted\":false,"
-				     "\"nvme-tcp-export\":"
+			  "\"nvme-tcp-export\":"
 			  "false,\"nvme-tcp-server-nqn\":\"" NQN
 			  "\",\"nvme-tcp-server-port\":4420,\"size\":"
 			  "1073741824,\"slot\":\"" ID "\",\"type\":\"file\"}]\n@ok n1\n");

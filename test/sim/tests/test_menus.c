@@ -466,3 +466,18 @@ Test(menus, quirks_of_some_box)
 	t_is(&t, ":put [/disk get v1 size]", "2147483648\n");
 	t_close(&t);
 }
+
+/* What the box knows and the simulator does not is refused loudly, not ignored. */
+Test(menus, nothing_is_silently_ignored)
+{
+	struct t_box t;
+
+	t_open(&t);
+	t_has(&t, "/disk print follow", "failure: follow is not simulated");
+	t_has(&t, "/disk print file=x", "failure: file is not simulated");
+	t_has(&t, "/disk trim raid1", "failure: /disk trim is not simulated");
+	t_has(&t, "/log print", "failure: /log print is not simulated");
+	t_has(&t, ":execute \"x\"", "failure: :execute is not simulated");
+	cr_expect_eq(t.box->stats.unknown, 5u);
+	t_close(&t);
+}

@@ -251,6 +251,10 @@ Test(ssh, hang_garbage_and_error)
 	t_http(&t, "POST", "/fault/clear");
 	t_finish(hung, out, sizeof out);
 	cr_expect_str_eq(out, "4\n");
+	t_fault(&t, "action-timeout=1");
+	t_exec(s, ADD("a1", ""), out, sizeof out);
+	cr_expect_eq(strncmp(out, "action timed out", 16), 0, "%s", out);
+	cr_expect_eq(t_stat(&t, "disks"), 1);
 	t_fault(&t, "script-error-at-statement=1");
 	t_exec(s, ":put 1; " ADD("e1", ""), out, sizeof out);
 	cr_expect_eq(strncmp(out, "1\nfailure: simulated error", 26), 0, "%s", out);
