@@ -1,0 +1,26 @@
+# libFuzzer with ASan and UBSan, by clang alone: test/fuzz/fuzz_x.c, seeds in test/fuzz/corpus/x.
+.PHONY: fuzz-smoke
+FUZZ         := wire h2conn
+FUZZ_SECONDS ?= 30
+FUZZDIR      := build/fuzz-clang
+FUZZFLAGS    := -std=c11 -D_GNU_SOURCE -Isrc -Itest -g -O1 -pthread -Wall -Wextra -Werror \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZSRC_wire   := src/csi/grpc/wire.c src/core/buf.c src/core/mem.c src/core/err.c
+FUZZSRC_h2conn := $(FUZZSRC_wire) src/csi/grpc/fields.c src/csi/grpc/h2.c src/csi/grpc/call.c \
+		src/core/clock.c
+
+fuzz-smoke: $(FUZZ:%=$(FUZZDIR)/fuzz_%)  ## each fuzz target for FUZZ_SECONDS (30)
+	@for t in $(FUZZ); do \
+		mkdir -p $(FUZZDIR)/corpus/$$t; \
+		echo "== fuzz_$$t, $(FUZZ_SECONDS) s"; \
+		$(FUZZDIR)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 \
+			-rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=$(FUZZDIR)/ $(FUZZDIR)/corpus/$$t test/fuzz/corpus/$$t \
+			2>$(FUZZDIR)/$$t.log || { tail -60 $(FUZZDIR)/$$t.log; exit 1; }; \
+		grep -E 'executed_units|peak_rss' $(FUZZDIR)/$$t.log; \
+	done
+
+$(FUZZDIR)/fuzz_%: test/fuzz/fuzz_%.c Makefile test/fuzz.mk $(wildcard src/csi/grpc/*.[ch] src/core/*.[ch])
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $@"
+	$(Q)clang $(FUZZFLAGS) $< $(FUZZSRC_$*) -luv -lnghttp2 -o $@
