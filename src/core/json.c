@@ -70,7 +70,8 @@ json_t *json_parse(const char *text, size_t n, struct err *err)
 
 static int real_to_u64(double d, uint64_t *ret)
 {
-	/* 2^53: above it a double cannot tell neighbours apart, so the figure is a guess. */
+	/* 2^53: above it a double cannot tell neighbours apart, so the figure is a guess.
+	 */
 	if (!(d >= 0.0 && d <= 9007199254740992.0) || floor(d) < d)
 		return -1;
 	*ret = (uint64_t)d;

@@ -8,13 +8,14 @@
 
 /* The implementation of the port (rds.h) for RouterOS over SSH. Only main makes, ends
  * and includes it. */
-struct ros_conf { /* texts are borrowed for the life of the implementation */
+struct ros_conf {	     /* texts are borrowed for the life of the implementation */
 	const char *address; /* IP address or host name */
 	uint16_t port;	     /* 0 = 22 */
 	const char *user;
-	const char *key_file;	   /* private key; read anew at each connect */
-	const char *host_key_file; /* pinned: one "type base64" line; read anew likewise */
-	bool is_insecure;	   /* accept any host key; host_key_file may be NULL */
+	const char *key_file; /* private key; read anew at each connect */
+	const char
+		*host_key_file; /* pinned: one "type base64" line; read anew likewise */
+	bool is_insecure;	/* accept any host key; host_key_file may be NULL */
 	const char *base; /* allowed directories, comma-separated, all on one pool; the
 			   * first is the default */
 	const char *cluster_id;

@@ -33,8 +33,8 @@ Test(json, reads_numbers_in_every_form_the_box_writes)
 		{ "\"18446744073709551615\"", UINT64_MAX },
 	};
 	static const char *const bad[] = {
-		"-1", "1.5", "1e300", "\"\"", "\"1x\"", "\" 1\"", "true", "null", "[1]",
-		"-0.5", "\"1.0\"",
+		"-1",	"1.5",	"1e300", "\"\"", "\"1x\"",  "\" 1\"",
+		"true", "null", "[1]",	 "-0.5", "\"1.0\"",
 	};
 	uint64_t n;
 

@@ -1,0 +1,26 @@
+#ifndef RDS_RECORD_H
+#define RDS_RECORD_H
+#include <stddef.h>
+
+#include "core/err.h"
+#include "rds/rds.h"
+
+/* The record: one ASCII line in the disk's comment, of fixed order,
+ *   rds-csi:1 <nonce8> c=<cluster> g=<generation> s=ok|fencing h=-|<node>/<k>[,…]
+ *   b=0|1 q=-|<namespace>/<claim>
+ * separated by single blanks, out of [A-Za-z0-9._:/,=-]; k is w, x or r. The claim is for
+ * people and stands last. Pure. */
+enum { RDS_RECORD_MAX = 1400 }; /* 16 holders of 63 characters */
+
+#define RDS_RECORD_MARK "rds-csi:1 "
+
+/* Never fails: what is not exactly such a line is RDS_RECORD_UNREADABLE (an unknown
+ * version too), an empty one or NULL is RDS_RECORD_NONE; the other fields are then zero.
+ */
+void record_parse(struct rds_record *r, const char *comment, const char *cluster_id);
+/* out gets a NUL-terminated line. ERR_INVALID when a field is not of its kind; the claim
+ * alone is mended instead, for it decides nothing. */
+int record_format(char out[RDS_RECORD_MAX], const struct rds_record *r, struct err *err);
+/* 8 lower-case hex digits. */
+int record_is_nonce(const char *s);
+#endif

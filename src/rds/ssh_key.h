@@ -1,0 +1,35 @@
+#ifndef RDS_SSH_KEY_H
+#define RDS_SSH_KEY_H
+#include <stddef.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+
+/* The two key files of an SSH session: the pinned host key and the user's private key.
+ * Everything but ssh_key_read is pure. */
+enum { SSH_KEY_FILE_MAX = 16384, SSH_HOST_KEY_MAX = 2048, SSH_FINGERPRINT = 64 };
+
+struct ssh_host_key {
+	char type[32];
+	unsigned char blob[SSH_HOST_KEY_MAX]; /* as on the wire, RFC 4253 6.6 */
+	size_t len;
+};
+
+/* The first line that is neither empty nor a comment, in authorized_keys form
+ * ("type base64 [comment]") or known_hosts form ("host type base64"). */
+int ssh_host_key_parse(struct ssh_host_key *k, const char *text, struct err *err);
+/* What to ask the box for, so that it presents the key of the pinned type and not
+ * another one it has too: a list for libssh2_session_method_pref(). */
+const char *ssh_host_key_methods(const struct ssh_host_key *k);
+/* "SHA256:" and unpadded base64, as ssh-keygen -l prints it. */
+void ssh_fingerprint(const unsigned char hash[32], char out[SSH_FINGERPRINT]);
+
+/* libssh2 1.10 reads no PEM line longer than some 300 characters ("Invalid base64"), and
+ * libssh 0.10 writes an ed25519 key as one: breaks long lines at 70 columns. */
+int ssh_key_rewrap(struct buf *out, const char *pem, size_t n);
+
+/* A whole small file, O_CLOEXEC. The message names what, never the content. */
+int ssh_key_read(struct buf *out, const char *path, const char *what, struct err *err);
+/* Overwrites before freeing. */
+void ssh_key_wipe(struct buf *b);
+#endif
