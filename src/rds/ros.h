@@ -40,5 +40,5 @@ int ros_new(struct rds **ret, uv_loop_t *loop, const struct ros_conf *conf,
 /* Ends every request with ERR_CANCELLED, closes the sessions, frees r, then calls
  * stopped(), which may be NULL. No request may be started any more. */
 void ros_stop(struct rds *r, void (*stopped)(void *arg), void *arg);
-void ros_stats(const struct rds *r, struct ros_stats *ret);
+void ros_stats(struct rds *r, struct ros_stats *ret);
 #endif

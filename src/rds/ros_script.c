@@ -10,8 +10,11 @@
 #include "rds/ros_template.h"
 #include "rds/ros_text.h"
 
-/* Texts that values point to while a script is made. */
-struct texts {
+/* A script in the making, and the texts that its values point to. */
+struct maker {
+	struct buf *out;
+	const struct ros_order *order;
+	struct ros_values vs;
 	char size[21], reserve[8], port[8], subvolume[160], path[RDS_PATH_MAX + 1];
 	char mount[80], sentinel[64], shapes[1300], in_use[1300];
 	char cas[160], back[64], ours[160], part[16];
@@ -42,119 +45,134 @@ static void append_path(char *text, size_t size, const char *path)
 
 /* "^/?(POOL/vol-ID/volume[.]img|BASE/ID[.]img)$"; in_use is wider: anything in the
  * subvolume. */
-static void pattern(char *text, size_t size, const struct ros_site *site, const char *id,
+static void pattern(char text[1300], const struct ros_site *site, const char *id,
 		    bool is_in_use)
 {
 	text[0] = '\0';
-	append(text, size, "^/?(");
-	append_path(text, size, site->pool);
-	append(text, size, "/vol-");
-	append(text, size, id);
-	append(text, size, is_in_use ? "/.+" : "/volume[.]img");
+	append(text, 1300, "^/?(");
+	append_path(text, 1300, site->pool);
+	append(text, 1300, "/vol-");
+	append(text, 1300, id);
+	append(text, 1300, is_in_use ? "/.+" : "/volume[.]img");
 	for (unsigned i = 0; i < site->n_bases; i++) {
-		append(text, size, "|");
-		append_path(text, size, site->bases[i]);
-		append(text, size, "/");
-		append(text, size, id);
-		append(text, size, "[.]img");
+		append(text, 1300, "|");
+		append_path(text, 1300, site->bases[i]);
+		append(text, 1300, "/");
+		append(text, 1300, id);
+		append(text, 1300, "[.]img");
 	}
-	append(text, size, ")$");
+	append(text, 1300, ")$");
 }
 
-static void let_size(struct ros_values *vs, struct texts *t, uint64_t bytes)
+static void let(struct maker *m, char letter, enum ros_kind kind, const char *text)
 {
-	(void)snprintf(t->size, sizeof(t->size), "%" PRIu64, bytes);
-	ros_let(vs, 'S', ROS_DIGITS, t->size);
-	ros_let(vs, 'Z', ROS_WORD, t->size);
+	ros_let(&m->vs, letter, kind, text);
 }
 
-static void let_site(struct ros_values *vs, struct texts *t, const struct ros_site *site)
+static void let_size(struct maker *m, uint64_t bytes)
 {
-	(void)snprintf(t->mount, sizeof(t->mount), "/%s", site->pool);
-	(void)snprintf(t->reserve, sizeof(t->reserve), "%u", site->reserve_percent);
-	(void)snprintf(t->ours, sizeof(t->ours), "^" RDS_RECORD_MARK "[0-9a-f]+ c=%s ",
+	(void)snprintf(m->size, sizeof(m->size), "%" PRIu64, bytes);
+	let(m, 'S', ROS_DIGITS, m->size);
+	let(m, 'Z', ROS_WORD, m->size);
+}
+
+static void let_port(struct maker *m, uint16_t port)
+{
+	(void)snprintf(m->port, sizeof(m->port), "%u", port);
+	let(m, 'o', ROS_WORD, m->port);
+}
+
+static void let_site(struct maker *m)
+{
+	const struct ros_site *site = m->order->site;
+
+	(void)snprintf(m->mount, sizeof(m->mount), "/%s", site->pool);
+	(void)snprintf(m->reserve, sizeof(m->reserve), "%u", site->reserve_percent);
+	(void)snprintf(m->ours, sizeof(m->ours), "^" RDS_RECORD_MARK "[0-9a-f]+ c=%s ",
 		       site->cluster_id);
-	ros_let(vs, 'O', ROS_SLOT, site->pool_slot);
-	ros_let(vs, 'M', ROS_PATH, site->pool);
-	ros_let(vs, 'N', ROS_PATH, t->mount);
-	ros_let(vs, 'L', ROS_LABEL, site->label);
-	ros_let(vs, 'p', ROS_DIGITS, t->reserve);
-	ros_let(vs, 'G', ROS_PATTERN, t->ours);
+	(void)snprintf(m->sentinel, sizeof(m->sentinel), "@ok %s", m->order->sentinel);
+	let(m, 'O', ROS_SLOT, site->pool_slot);
+	let(m, 'M', ROS_PATH, site->pool);
+	let(m, 'N', ROS_PATH, m->mount);
+	let(m, 'L', ROS_LABEL, site->label);
+	let(m, 'p', ROS_DIGITS, m->reserve);
+	let(m, 'G', ROS_PATTERN, m->ours);
+	let(m, 'K', ROS_WORD, m->sentinel);
 }
 
-/* What the comment must match before anything is changed. */
-static void let_cas(struct ros_values *vs, struct texts *t, enum ros_step step,
-		    const struct ros_site *site, const struct ros_args *a)
+/* What the comment must match before a delete or a growth: any nonce, for both are
+ * decided by the holders alone. */
+static void let_cas_any(struct maker *m, const char *more)
 {
-	const char *head = "^" RDS_RECORD_MARK, *tail = "";
-	bool may_be_empty = site->adopt_unmarked;
+	const struct ros_site *site = m->order->site;
 
-	switch (step) {
-	case ROS_DELETE:
-		tail = "g=[0-9]+ s=ok h=- ";
-		if (may_be_empty)
-			(void)snprintf(t->ours, sizeof(t->ours),
-				       "^(" RDS_RECORD_MARK "[0-9a-f]+ c=%s .*)?$",
-				       site->cluster_id);
-		ros_let(vs, 'G', ROS_PATTERN, t->ours);
-		__attribute__((fallthrough));
-	case ROS_GROW:
-		(void)snprintf(t->cas, sizeof(t->cas),
-			       may_be_empty ? "^(%s[0-9a-f]+ c=%s %s.*)?$"
-					    : "%s[0-9a-f]+ c=%s %s",
-			       may_be_empty ? head + 1 : head, site->cluster_id, tail);
-		break;
-	default:
-		if (!a->expect_nonce)
-			(void)snprintf(t->cas, sizeof(t->cas), "^$");
-		else
-			(void)snprintf(t->cas, sizeof(t->cas), "%s%s c=%s ", head,
-				       a->expect_nonce, site->cluster_id);
+	(void)snprintf(m->cas, sizeof(m->cas),
+		       site->adopt_unmarked ? "^(" RDS_RECORD_MARK
+					      "[0-9a-f]+ c=%s %s.*)?$"
+					    : "^" RDS_RECORD_MARK "[0-9a-f]+ c=%s %s",
+		       site->cluster_id, more);
+	if (site->adopt_unmarked)
+		(void)snprintf(m->ours, sizeof(m->ours),
+			       "^(" RDS_RECORD_MARK "[0-9a-f]+ c=%s .*)?$",
+			       site->cluster_id);
+	let(m, 'G', ROS_PATTERN, m->ours);
+	let(m, 'C', ROS_PATTERN, m->cas);
+}
+
+static void let_cas(struct maker *m, const struct ros_args *a)
+{
+	if (m->order->step == ROS_DELETE) {
+		let_cas_any(m, "g=[0-9]+ s=ok h=- ");
+		return;
 	}
-	ros_let(vs, 'C', ROS_PATTERN, t->cas);
+	if (m->order->step == ROS_GROW) {
+		let_cas_any(m, "");
+		return;
+	}
+	(void)snprintf(m->cas, sizeof(m->cas),
+		       a->expect_nonce ? "^" RDS_RECORD_MARK "%s c=%s " : "^$%.0s%.0s",
+		       a->expect_nonce ? a->expect_nonce : "",
+		       m->order->site->cluster_id);
+	let(m, 'C', ROS_PATTERN, m->cas);
 }
 
-static void let_args(struct ros_values *vs, struct texts *t, const struct ros_site *site,
-		     const struct ros_args *a)
+static void let_args(struct maker *m, const struct ros_args *a)
 {
+	const struct ros_site *site = m->order->site;
+
+	let_size(m, a->size_bytes);
 	if (!ros_is(ROS_ID, a->id)) /* all else is made of it */
 		return;
-	pattern(t->shapes, sizeof(t->shapes), site, a->id, false);
-	pattern(t->in_use, sizeof(t->in_use), site, a->id, true);
-	(void)snprintf(t->subvolume, sizeof(t->subvolume), "vol-%s", a->id);
-	(void)snprintf(t->port, sizeof(t->port), "%u", a->port);
-	(void)snprintf(t->back, sizeof(t->back), "^" RDS_RECORD_MARK "%s ",
+	pattern(m->shapes, site, a->id, false);
+	pattern(m->in_use, site, a->id, true);
+	(void)snprintf(m->subvolume, sizeof(m->subvolume), "vol-%s", a->id);
+	(void)snprintf(m->back, sizeof(m->back), "^" RDS_RECORD_MARK "%s ",
 		       a->nonce ? a->nonce : "");
-	if (ros_site_path(t->path, site, a->layout, a->base, a->id))
-		t->path[0] = '\0';
-	ros_let(vs, 'I', ROS_ID, a->id);
-	ros_let(vs, 'V', ROS_SUBVOL, t->subvolume);
-	ros_let(vs, 'R', ROS_PATTERN, t->shapes);
-	ros_let(vs, 'U', ROS_PATTERN, t->in_use);
-	ros_let(vs, 'F', ROS_PATH, t->path[0] ? t->path + 1 : "");
-	ros_let(vs, 'o', ROS_WORD, t->port);
-	ros_let(vs, 'Q', ROS_NQN, a->nqn);
-	ros_let(vs, 'W', ROS_RECORD, a->record);
-	ros_let(vs, 'B', ROS_PATTERN, t->back);
+	if (ros_site_path(m->path, site, a->layout, a->base, a->id))
+		m->path[0] = '\0';
+	let_port(m, a->port);
+	let_cas(m, a);
+	let(m, 'I', ROS_ID, a->id);
+	let(m, 'V', ROS_SUBVOL, m->subvolume);
+	let(m, 'R', ROS_PATTERN, m->shapes);
+	let(m, 'U', ROS_PATTERN, m->in_use);
+	let(m, 'F', ROS_PATH, m->path[0] ? m->path + 1 : "");
+	let(m, 'Q', ROS_NQN, a->nqn);
+	let(m, 'W', ROS_RECORD, a->record);
+	let(m, 'B', ROS_PATTERN, m->back);
 }
 
-static void let_sentinel(struct ros_values *vs, struct texts *t, const char *sentinel)
-{
-	(void)snprintf(t->sentinel, sizeof(t->sentinel), "@ok %s", sentinel);
-	ros_let(vs, 'K', ROS_WORD, t->sentinel);
-}
-
-static void let_part(struct ros_values *vs, struct texts *t, unsigned part)
+static void let_part(struct maker *m, unsigned part)
 {
 	char c = "0123456789abcdef"[part % 16];
 
 	if (part >= 16)
-		(void)snprintf(t->part, sizeof(t->part), "[^0-9a-fA-F]$");
+		(void)snprintf(m->part, sizeof(m->part), "[^0-9a-fA-F]$");
 	else if (part >= 10)
-		(void)snprintf(t->part, sizeof(t->part), "[%c%c]$", c, c - 'a' + 'A');
+		(void)snprintf(m->part, sizeof(m->part), "[%c%c]$", c, c - 'a' + 'A');
 	else
-		(void)snprintf(t->part, sizeof(t->part), "[%c]$", c);
-	ros_let(vs, 'T', ROS_PATTERN, t->part);
+		(void)snprintf(m->part, sizeof(m->part), "[%c]$", c);
+	let(m, 'T', ROS_PATTERN, m->part);
 }
 
 static enum ros_template template_of(enum ros_step step, const struct ros_args *a)
@@ -173,70 +191,45 @@ static enum ros_template template_of(enum ros_step step, const struct ros_args *
 	};
 
 	if (step == ROS_CREATE)
-		return a->layout == RDS_LAYOUT_SUBVOLUME ? ROS_T_CREATE_SUBVOLUME :
-							   ROS_T_CREATE_FILE;
+		return a->layout == RDS_LAYOUT_SUBVOLUME ? ROS_T_CREATE_SUBVOLUME
+							 : ROS_T_CREATE_FILE;
 	if (step == ROS_UNPUBLISH)
 		return a->switch_off ? ROS_T_UNPUBLISH_OFF : ROS_T_UNPUBLISH;
 	return fixed[step];
 }
 
-static int add(struct buf *out, enum ros_template t, const struct ros_values *vs,
-	       struct err *err)
+static int add(struct maker *m, enum ros_template t, struct err *err)
 {
-	return ros_text(out, ros_templates[t], vs, err);
+	return ros_text(m->out, ros_templates[t], &m->vs, err);
 }
 
 /* Once for the subvolume's file and once for each directory, with %F set. */
-static int each_file(struct buf *out, enum ros_template t, struct ros_values *vs,
-		     const struct ros_site *site, const char *id, struct err *err)
+static int each_file(struct maker *m, enum ros_template t, const char *id,
+		     struct err *err)
 {
-	char path[RDS_PATH_MAX + 1];
-
-	for (unsigned i = 0; i <= site->n_bases; i++) {
-		bool fits = ros_site_path(path, site,
+	for (unsigned i = 0; i <= m->order->site->n_bases; i++) {
+		bool fits = ros_site_path(m->path, m->order->site,
 					  i ? RDS_LAYOUT_FILE : RDS_LAYOUT_SUBVOLUME,
 					  i ? i - 1 : 0, id) == 0;
 
-		ros_let(vs, 'F', ROS_PATH, fits ? path + 1 : "");
-		if (add(out, t, vs, err))
+		let(m, 'F', ROS_PATH, fits ? m->path + 1 : "");
+		if (add(m, t, err))
 			return -1;
 	}
 	return 0;
 }
 
-static int delete_script(struct buf *out, struct ros_values *vs,
-			 const struct ros_site *site, const char *id, struct err *err)
+static int delete_script(struct maker *m, const char *id, struct err *err)
 {
-	bool has_subvolumes = site->label[0] != '\0';
+	bool has_subvolumes = m->order->site->label[0] != '\0';
 
-	if (add(out, ROS_T_DELETE_ITEM, vs, err) ||
-	    (has_subvolumes && add(out, ROS_T_DELETE_SUBVOLUME, vs, err)) ||
-	    each_file(out, ROS_T_DELETE_FILE, vs, site, id, err) ||
-	    add(out, ROS_T_COUNT_ITEM, vs, err) ||
-	    (has_subvolumes && add(out, ROS_T_COUNT_SUBVOLUME, vs, err)) ||
-	    each_file(out, ROS_T_COUNT_FILE, vs, site, id, err))
+	if (add(m, ROS_T_DELETE_ITEM, err) ||
+	    (has_subvolumes && add(m, ROS_T_DELETE_SUBVOLUME, err)) ||
+	    each_file(m, ROS_T_DELETE_FILE, id, err) || add(m, ROS_T_COUNT_ITEM, err) ||
+	    (has_subvolumes && add(m, ROS_T_COUNT_SUBVOLUME, err)) ||
+	    each_file(m, ROS_T_COUNT_FILE, id, err))
 		return -1;
-	return add(out, ROS_T_COUNT_END, vs, err);
-}
-
-int ros_script(struct buf *out, enum ros_step step, const struct ros_site *site,
-	       const struct ros_args *a, const char *sentinel, struct err *err)
-{
-	struct ros_values vs = { .v = { { ROS_UNSET, NULL } } };
-	struct texts t;
-
-	let_site(&vs, &t, site);
-	let_sentinel(&vs, &t, sentinel);
-	let_size(&vs, &t, step == ROS_LIST ? ROS_LIST_WHOLE : a->size_bytes);
-	if (step == ROS_LIST_PART)
-		let_part(&vs, &t, a->part);
-	if (step >= ROS_CREATE || step == ROS_GET) {
-		let_args(&vs, &t, site, a);
-		let_cas(&vs, &t, step, site, a);
-	}
-	if (step == ROS_DELETE)
-		return delete_script(out, &vs, site, a->id, err);
-	return add(out, template_of(step, a), &vs, err);
+	return add(m, ROS_T_COUNT_END, err);
 }
 
 /* A record without its nonce and its claim, both of which vary from row to row. */
@@ -247,9 +240,14 @@ struct record_parts {
 
 static bool split_record(struct record_parts *p, const char *record)
 {
-	const char *nonce = record + strlen(RDS_RECORD_MARK), *q = strstr(nonce, " q=");
-	size_t n = q ? (size_t)(q + 3 - nonce) : 0;
+	const char *nonce, *q;
+	size_t n;
 
+	if (!str_starts_with(record, RDS_RECORD_MARK))
+		return false;
+	nonce = record + strlen(RDS_RECORD_MARK);
+	q = strstr(nonce, " q=");
+	n = q ? (size_t)(q + 3 - nonce) : 0;
 	if (n < RDS_NONCE || n - RDS_NONCE >= sizeof(p->middle))
 		return false;
 	memcpy(p->nonce, nonce, RDS_NONCE);
@@ -289,66 +287,75 @@ unsigned ros_join_bytes(const struct ros_args *a)
 
 	if (!split_record(&r, a->record))
 		return ROS_SCRIPT_MAX;
-	return (unsigned)(strlen(a->id) + strlen(r.claim) + RDS_NONCE + 32);
+	return (unsigned)(strlen(a->id) + strlen(r.claim) + 44); /* size, nonce, marks */
 }
 
-static void let_joined(struct ros_values *vs, struct texts *t, const struct ros_args *a,
-		       const struct ros_site *site)
+static int joined_rows(struct maker *m, struct err *err)
 {
-	bool is_file = a->layout == RDS_LAYOUT_FILE;
-
-	(void)snprintf(t->path, sizeof(t->path), "%s/%s",
-		       is_file ? site->bases[a->base] : site->pool,
-		       is_file ? "" : "vol-");
-	ros_let(vs, 'a', ROS_PATTERN, t->path);
-	ros_let(vs, 'b', ROS_PATTERN, is_file ? ".img" : "/volume.img");
-	(void)snprintf(t->port, sizeof(t->port), "%u", a->port);
-	ros_let(vs, 'o', ROS_WORD, t->port);
-}
-
-static int joined_rows(struct buf *out, struct ros_values *vs,
-		       const struct ros_args *const *rows, unsigned n, struct err *err)
-{
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < m->order->n; i++) {
+		const struct ros_args *a = m->order->rows[i];
 		struct record_parts r;
-		struct texts t;
 
-		bug_on(!ros_may_join(rows[0], rows[i]));
-		if (!split_record(&r, rows[i]->record))
-			return err_set(err, ERR_INVALID, "not a record");
-		let_size(vs, &t, rows[i]->size_bytes);
-		ros_let(vs, 'I', ROS_ID, rows[i]->id);
-		ros_let(vs, 'W', ROS_RECORD, r.nonce);
-		ros_let(vs, 'c', ROS_RECORD, r.claim);
-		if (add(out, ROS_T_JOINED_ROW, vs, err))
+		bug_on(!ros_may_join(m->order->rows[0], a));
+		(void)split_record(&r, a->record);
+		let_size(m, a->size_bytes);
+		let(m, 'I', ROS_ID, a->id);
+		let(m, 'W', ROS_RECORD, r.nonce);
+		let(m, 'c', ROS_RECORD, r.claim);
+		if (add(m, ROS_T_JOINED_ROW, err))
 			return -1;
 	}
 	return 0;
 }
 
-int ros_script_joined(struct buf *out, const struct ros_site *site,
-		      const struct ros_args *const *rows, unsigned n,
-		      const char *sentinel, struct err *err)
+static int joined_script(struct maker *m, struct err *err)
 {
-	struct ros_values vs = { .v = { { ROS_UNSET, NULL } } };
+	const struct ros_args *a = m->order->rows[0];
+	const struct ros_site *site = m->order->site;
+	bool is_file = a->layout == RDS_LAYOUT_FILE;
 	char nqn[RDS_NQN_MAX + 1];
 	struct record_parts r;
-	struct texts t;
 
-	let_site(&vs, &t, site);
-	let_sentinel(&vs, &t, sentinel);
-	let_joined(&vs, &t, rows[0], site);
-	if (!split_nqn(nqn, rows[0]) || !split_record(&r, rows[0]->record))
+	if (!split_nqn(nqn, a) || !split_record(&r, a->record))
 		return err_set(err, ERR_INVALID, "not fit to be joined");
-	ros_let(&vs, 'q', ROS_NQN, nqn);
-	ros_let(&vs, 'h', ROS_RECORD, RDS_RECORD_MARK);
-	ros_let(&vs, 'm', ROS_RECORD, r.middle);
-	if (add(out, ROS_T_JOINED_HEAD, &vs, err) || joined_rows(out, &vs, rows, n, err) ||
-	    add(out, ROS_T_JOINED_BODY, &vs, err))
+	(void)snprintf(m->path, sizeof(m->path), "%.250s/%s",
+		       is_file ? site->bases[a->base] : site->pool,
+		       is_file ? "" : "vol-");
+	let(m, 'a', ROS_PATTERN, m->path);
+	let(m, 'b', ROS_PATTERN, is_file ? ".img" : "/volume.img");
+	let_port(m, a->port);
+	let(m, 'q', ROS_NQN, nqn);
+	let(m, 'h', ROS_RECORD, RDS_RECORD_MARK);
+	let(m, 'm', ROS_RECORD, r.middle);
+	if (add(m, ROS_T_JOINED_HEAD, err) || joined_rows(m, err) ||
+	    add(m, ROS_T_JOINED_BODY, err) ||
+	    add(m, is_file ? ROS_T_JOINED_FILE : ROS_T_JOINED_SUBVOLUME, err))
 		return -1;
-	if (rows[0]->layout == RDS_LAYOUT_SUBVOLUME
-		    ? add(out, ROS_T_JOINED_SUBVOLUME, &vs, err)
-		    : add(out, ROS_T_JOINED_FILE, &vs, err))
-		return -1;
-	return add(out, ROS_T_JOINED_TAIL, &vs, err);
+	return add(m, ROS_T_JOINED_TAIL, err);
+}
+
+int ros_script(struct buf *out, const struct ros_order *order, struct err *err)
+{
+	struct maker m = { .out = out, .order = order };
+	const struct ros_args *a = order->n ? order->rows[0] : NULL;
+
+	let_site(&m);
+	if (order->n > 1)
+		return joined_script(&m, err);
+	switch (order->step) {
+	case ROS_LIST:
+		let_size(&m, ROS_LIST_WHOLE);
+		break;
+	case ROS_LIST_PART:
+		let_part(&m, a->part);
+		break;
+	case ROS_CAPACITY:
+	case ROS_PROBE:
+		break;
+	default:
+		let_args(&m, a);
+	}
+	if (order->step == ROS_DELETE)
+		return delete_script(&m, a->id, err);
+	return add(&m, template_of(order->step, a), err);
 }

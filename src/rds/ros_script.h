@@ -21,7 +21,7 @@
 enum ros_step {
 	ROS_GET,
 	ROS_LIST,
-	ROS_LIST_PART, /* the rows whose slot ends in one of ros_parts */
+	ROS_LIST_PART, /* of a long list: the slots with certain last characters */
 	ROS_CAPACITY,
 	ROS_PROBE,
 	ROS_CREATE,
@@ -34,7 +34,7 @@ enum ros_step {
 	ROS_FENCE_FINISH,
 };
 
-enum { ROS_N_PARTS = 17, ROS_LIST_WHOLE = 2500 };
+enum { ROS_SCRIPT_MAX = 3999, ROS_N_PARTS = 17, ROS_LIST_WHOLE = 2500 };
 
 struct ros_args {
 	const char *id;
@@ -50,16 +50,20 @@ struct ros_args {
 	unsigned part; /* LIST_PART */
 };
 
-/* Appends the script to out, whose maximum should be ROS_SCRIPT_MAX. */
-int ros_script(struct buf *out, enum ros_step step, const struct ros_site *site,
-	       const struct ros_args *a, const char *sentinel, struct err *err);
+struct ros_order {
+	enum ros_step step;
+	const struct ros_site *site;
+	const struct ros_args *const *rows; /* more than one: joined creates */
+	unsigned n;
+	const char *sentinel; /* hex digits */
+};
 
-/* Whether b's create may be joined to a's: all but id, size, nonce and claim is equal. */
+/* Appends the script to out, whose maximum should be ROS_SCRIPT_MAX. ERR_INVALID when a
+ * value is not fit for a script, ERR_EXHAUSTED when it would be too long. */
+int ros_script(struct buf *out, const struct ros_order *order, struct err *err);
+
+/* Whether two creates may be joined: all but id, size, nonce and claim is equal. */
 bool ros_may_join(const struct ros_args *a, const struct ros_args *b);
 /* Upper bound of the bytes that one create adds to a joined script. */
 unsigned ros_join_bytes(const struct ros_args *a);
-/* n creates that may be joined, in one script. */
-int ros_script_joined(struct buf *out, const struct ros_site *site,
-		      const struct ros_args *const *rows, unsigned n,
-		      const char *sentinel, struct err *err);
 #endif

@@ -27,7 +27,7 @@ enum ros_kind {
 	ROS_WORD,    /* fixed words of ours: [A-Za-z0-9@ -] */
 };
 
-enum { ROS_SCRIPT_MAX = 3999, ROS_N_VALUES = 58 };
+enum { ROS_N_VALUES = 58 };
 
 struct ros_value {
 	enum ros_kind kind;

@@ -1,0 +1,121 @@
+#include "rds/features.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "core/str.h"
+#include "rds/ros_text.h"
+
+static void copy(char *out, size_t size, const char *s)
+{
+	(void)snprintf(out, size, "%s", s ? s : "");
+}
+
+static void note_package(struct features_seen *seen, const json_t *row)
+{
+	const char *name = json_get_str(row, "name");
+	bool is_off = false;
+
+	if (!name || strcmp(name, "rose-storage") != 0)
+		return;
+	(void)json_to_bool(json_object_get(row, "disabled"), &is_off);
+	seen->has_package = true;
+	seen->is_package_off = is_off;
+}
+
+/* A Btrfs of several disks lists the mount point at each of them. */
+static void note_pool(struct features_seen *seen, const json_t *row)
+{
+	const char *slot = json_get_str(row, "slot"),
+		   *uuid = json_get_str(row, "fs-uuid");
+
+	if (seen->n_pools++) {
+		seen->is_ambiguous |= !uuid || !*uuid || strcmp(uuid, seen->uuid) != 0;
+		return;
+	}
+	copy(seen->pool_slot, sizeof(seen->pool_slot), slot);
+	copy(seen->uuid, sizeof(seen->uuid), uuid);
+	copy(seen->fs, sizeof(seen->fs), json_get_str(row, "fs"));
+	copy(seen->label, sizeof(seen->label), json_get_str(row, "fs-label"));
+}
+
+/* Subvolumes are made by the file system's label and found again by path, so the pool
+ * must show its root, not another subvolume, at the mount point, and the properties must
+ * mean what we take them for: fs the label, name the last component. */
+static void note_subvolume(struct features_seen *seen, const json_t *row)
+{
+	const char *fs = json_get_str(row, "fs"), *name = json_get_str(row, "name");
+	const char *full = json_get_str(row, "fullname");
+
+	if (fs && name && full && seen->label[0] && strcmp(fs, seen->label) == 0 &&
+	    strcmp(name, "<FS_ROOT>") == 0 && strcmp(full, "<FS_ROOT>") == 0)
+		seen->has_root = true;
+}
+
+void features_note(struct features_seen *seen, const struct ros_event *ev)
+{
+	struct err err;
+	json_t *row;
+
+	if (ev->word == ROS_SAID_VERSION)
+		copy(seen->version, sizeof(seen->version), ev->text);
+	if (ev->word != ROS_SAID_ROW)
+		return;
+	row = json_parse(ev->text, ev->len, &err);
+	if (!row)
+		seen->is_nonsense = true;
+	else if (ev->tag == 'b')
+		note_package(seen, row);
+	else if (ev->tag == 'c')
+		note_pool(seen, row);
+	else if (ev->tag == 'd')
+		note_subvolume(seen, row);
+	json_decref(row);
+}
+
+/* "7.24.4 (stable)", "7.21rc3": 7.21 or later. */
+static bool is_new_enough(const char *version)
+{
+	char *end;
+	long major = strtol(version, &end, 10), minor;
+
+	if (end == version || *end != '.')
+		return false;
+	minor = strtol(end + 1, NULL, 10);
+	return major > 7 || (major == 7 && minor >= 21);
+}
+
+int features_decide(const struct features_seen *seen, struct ros_site *site,
+		    struct rds_features *f, struct err *err)
+{
+	if (seen->is_nonsense || !seen->version[0])
+		return err_set(err, ERR_UNAVAILABLE,
+			       "the box did not tell its version as RouterOS does");
+	if (!is_new_enough(seen->version))
+		return err_set(err, ERR_PRECONDITION,
+			       "the box runs RouterOS %s; 7.21 or later is needed, which "
+			       "knows nvme-tcp-server-nqn",
+			       seen->version);
+	if (!seen->has_package || seen->is_package_off)
+		return err_set(err, ERR_PRECONDITION,
+			       "the package rose-storage is %s on the box",
+			       seen->has_package ? "disabled" : "missing");
+	if (!seen->n_pools || !ros_is(ROS_SLOT, seen->pool_slot))
+		return err_set(err, ERR_PRECONDITION,
+			       "no mounted disk of the box has the mount point %s",
+			       site->pool);
+	if (seen->is_ambiguous)
+		return err_set(err, ERR_PRECONDITION,
+			       "several file systems of the box have the mount point %s",
+			       site->pool);
+	copy(site->pool_slot, sizeof(site->pool_slot), seen->pool_slot);
+	f->has_subvolumes = strcmp(seen->fs, "btrfs") == 0 && seen->has_root &&
+			    ros_is(ROS_LABEL, seen->label);
+	copy(site->label, sizeof(site->label), f->has_subvolumes ? seen->label : "");
+	copy(f->version, sizeof(f->version), seen->version);
+	f->version[strcspn(f->version, " ")] = '\0';
+	f->is_known = true;
+	return 0;
+}

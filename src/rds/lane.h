@@ -1,0 +1,36 @@
+#ifndef RDS_LANE_H
+#define RDS_LANE_H
+#include <stdbool.h>
+
+#include "core/list.h"
+#include "rds/ros_script.h"
+
+/* Which waiting request may use a free session, and what is joined into one script.
+ * Pure. An add of a large file can take minutes on the box; a pod's start or a fence must
+ * not wait for it:
+ *  - fast: publish, unpublish, fence, and the reads of one volume before them. First, in
+ *    their order, alone in their script, on any session;
+ *  - read: lists and capacity. On any session that no fast request waits for;
+ *  - bulk: create, delete, grow. On all sessions but one, which so stays free of them
+ *    (with a single session allowed, on that one). Creates that wait are joined. */
+enum lane { LANE_FAST, LANE_READ, LANE_BULK };
+enum { LANE_JOIN_MAX = 16, LANE_JOIN_BYTES = 1900 };
+
+struct lane_item {
+	struct list node;
+	enum lane lane;
+	const struct ros_args *create; /* NULL: never joined */
+};
+
+struct lane_load {
+	unsigned max_sessions;
+	unsigned idle;	    /* connected and free */
+	unsigned busy_bulk; /* running a script of the bulk lane */
+};
+
+/* Takes out of the queue what goes next on one idle session: 0 when nothing may. */
+unsigned lane_take(struct list *queue, const struct lane_load *load,
+		   struct lane_item *ret[LANE_JOIN_MAX]);
+/* How many more sessions the waiting requests could use beside the idle ones. */
+unsigned lane_wanted(const struct list *queue, const struct lane_load *load);
+#endif

@@ -1,0 +1,54 @@
+#ifndef RDS_POOL_H
+#define RDS_POOL_H
+#include "core/backoff.h"
+#include "core/op.h"
+#include "rds/batch.h"
+#include "rds/ros.h"
+#include "rds/ros_site.h"
+#include "rds/ssh.h"
+
+/* A few SSH sessions, opened when requests wait for them, one script at a time on each.
+ * Owns the queue. While the box is away a request fails at once with the last reason
+ * until the back-off is over; the first one after that tries anew. Nothing happens while
+ * nobody asks, but for one timer that closes sessions beyond POOL_WARM after a while. */
+enum {
+	POOL_MAX = 4,
+	POOL_WARM = 2,
+	POOL_TRIM_MS = 60000,
+	POOL_BACKOFF_MS = 200,
+	POOL_BACKOFF_MAX_MS = 15000,
+	POOL_TRIES = 3,
+};
+
+struct pool_slot {
+	struct pool *pool;
+	struct ssh ssh;
+	struct batch *batch;
+	enum { SLOT_EMPTY, SLOT_CONNECTING, SLOT_IDLE, SLOT_BUSY, SLOT_CLOSING } state;
+};
+
+struct pool {
+	struct op op; /* lives until pool_stop */
+	struct ssh_conf conf;
+	const struct ros_site *site;
+	unsigned max_sessions;
+	struct pool_slot slots[POOL_MAX];
+	struct list queue;
+	uv_idle_t again; /* runs a step on the next turn */
+	struct clock_timer trim;
+	struct backoff backoff;
+	uint64_t retry_at_ms;	/* 0: the last connect succeeded */
+	struct err last;	/* why it did not */
+	struct ros_stats stats; /* connects, execs, joined */
+	uint64_t generation;	/* counts the times that the first session came up */
+};
+
+void pool_start(struct pool *p, uv_loop_t *loop, void (*done)(struct op *op));
+/* it->lane, ops, step, args, deadline_ms are set; it must stay until ended() or
+ * pool_forget(). */
+void pool_submit(struct pool *p, struct pool_item *it);
+/* No call for it will come any more; a script that has it runs on. */
+void pool_forget(struct pool *p, struct pool_item *it);
+void pool_stop(struct pool *p);
+void pool_stats(const struct pool *p, struct ros_stats *ret);
+#endif

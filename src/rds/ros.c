@@ -1,0 +1,134 @@
+#include "rds/ros.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "rds/probe.h"
+#include "rds/ros_impl.h"
+#include "rds/ros_text.h"
+#include "rds/ssh_key.h"
+#include "rds/volume.h"
+
+static const struct rds_features *features(struct rds *rds)
+{
+	return &CONTAINER_OF(rds, struct ros, rds)->features;
+}
+
+static const struct rds_ops ros_ops = {
+	.start = volume_start,
+	.features = features,
+};
+
+static int check_host_key(const struct ros_conf *c, struct err *err)
+{
+	struct ssh_host_key key;
+	struct buf text;
+	int rc;
+
+	if (c->is_insecure) {
+		log_warn("rds",
+			 "the box's host key is not checked: anyone on the way can "
+			 "be the box");
+		return 0;
+	}
+	if (!c->host_key_file || !*c->host_key_file)
+		return err_set(err, ERR_INVALID, "no host key file is given");
+	buf_init(&text, 2 * SSH_KEY_FILE_MAX);
+	rc = ssh_key_read(&text, c->host_key_file, "host key", err);
+	if (rc == 0 && ssh_host_key_parse(&key, text.data, err))
+		rc = err_wrap(err, "host key %.100s", c->host_key_file);
+	buf_fini(&text);
+	return rc;
+}
+
+static int check(const struct ros_conf *c, struct err *err)
+{
+	size_t n = c->cluster_id ? strlen(c->cluster_id) : 0;
+
+	if (!c->address || !*c->address || !c->user || !*c->user)
+		return err_set(err, ERR_INVALID, "the box's address or user is missing");
+	if (!c->key_file || !*c->key_file)
+		return err_set(err, ERR_INVALID, "no private key file is given");
+	if (n > RDS_CLUSTER_MAX || !ros_is(ROS_ID, c->cluster_id))
+		return err_set(err, ERR_INVALID,
+			       "the cluster id must be 1 to %d letters, digits or \"-\"",
+			       RDS_CLUSTER_MAX);
+	if (c->max_sessions > POOL_MAX)
+		return err_set(err, ERR_INVALID, "at most %d sessions", POOL_MAX);
+	if (c->pool_reserve_percent > 50)
+		return err_set(err, ERR_INVALID, "at most 50 %% can be reserved");
+	if (ssh_open(err) || ssh_check_key(c->key_file, err))
+		return -1;
+	return check_host_key(c, err);
+}
+
+static void on_pool_done(struct op *op)
+{
+	struct ros *r = CONTAINER_OF(op, struct ros, pool.op);
+	void (*stopped)(void *arg) = r->stopped;
+	void *arg = r->stopped_arg;
+
+	mem_free(r);
+	if (stopped)
+		stopped(arg);
+}
+
+int ros_new(struct rds **ret, uv_loop_t *loop, const struct ros_conf *conf,
+	    struct err *err)
+{
+	struct ros_site site = {
+		.cluster_id = conf->cluster_id,
+		.adopt_unmarked = conf->adopt_unmarked,
+		.reserve_percent = conf->pool_reserve_percent,
+	};
+	struct ros *r;
+
+	if (check(conf, err) || ros_site_bases(&site, conf->base ? conf->base : "", err))
+		return -1;
+	r = mem_calloc(1, sizeof(*r));
+	if (!r)
+		return err_nomem(err);
+	r->rds.ops = &ros_ops;
+	r->loop = loop;
+	r->site = site;
+	list_init(&r->waiting);
+	list_init(&r->volumes);
+	r->pool.conf = (struct ssh_conf){
+		.address = conf->address,
+		.port = conf->port ? conf->port : 22,
+		.user = conf->user,
+		.key_file = conf->key_file,
+		.host_key_file = conf->host_key_file,
+		.is_insecure = conf->is_insecure,
+	};
+	r->pool.site = &r->site;
+	r->pool.max_sessions = conf->max_sessions ? conf->max_sessions : POOL_MAX;
+	pool_start(&r->pool, loop, on_pool_done);
+	*ret = &r->rds;
+	return 0;
+}
+
+void ros_settle(struct ros *r)
+{
+	if (r->is_stopping && !r->is_probing && list_is_empty(&r->volumes))
+		pool_stop(&r->pool);
+}
+
+void ros_stop(struct rds *rds, void (*stopped)(void *arg), void *arg)
+{
+	struct ros *r = CONTAINER_OF(rds, struct ros, rds);
+
+	r->stopped = stopped;
+	r->stopped_arg = arg;
+	r->is_stopping = true;
+	volume_stop_all(r);
+	probe_stop(r);
+	ros_settle(r);
+}
+
+void ros_stats(struct rds *rds, struct ros_stats *ret)
+{
+	pool_stats(&CONTAINER_OF(rds, struct ros, rds)->pool, ret);
+}
