@@ -5,7 +5,7 @@
 
 #include "core/json.h"
 #include "core/str.h"
-#include "rds/record.h"
+#include "rds/disk_record.h"
 
 void ros_reply_init(struct ros_reply *r,
 		    void (*on_event)(void *arg, const struct ros_event *ev), void *arg)
@@ -304,7 +304,7 @@ static void record_of(const json_t *row, struct rds_volume *v, const char *clust
 	if (c && !json_is_null(c) && !json_is_string(c))
 		v->record.kind = RDS_RECORD_UNREADABLE;
 	else
-		record_parse(&v->record, json_string_value(c), cluster_id);
+		disk_record_parse(&v->record, json_string_value(c), cluster_id);
 }
 
 int ros_row_volume(struct rds_volume *v, const json_t *row, const struct ros_site *site,

@@ -6,7 +6,7 @@
 
 #include "core/mem.h"
 #include "core/str.h"
-#include "rds/record.h"
+#include "rds/disk_record.h"
 #include "rds/ros_template.h"
 #include "rds/ros_text.h"
 

@@ -71,7 +71,7 @@ static int fill_record(struct ros_args *a, struct volume_texts *t,
 	memcpy(r.cluster, site->cluster_id, strnlen(site->cluster_id, RDS_CLUSTER_MAX));
 	a->record = t->record;
 	a->nonce = t->nonce;
-	return record_format(t->record, &r, err);
+	return disk_record_format(t->record, &r, err);
 }
 
 static int fill_place(struct ros_args *a, const struct rds_req *req,
@@ -104,7 +104,7 @@ static int check(const struct rds_req *req, const struct ros_site *site, struct 
 	     req->kind == RDS_FENCE_FINISH) &&
 	    !ros_is(ROS_NQN, req->nqn))
 		return err_set(err, ERR_INVALID, "not an NQN");
-	if (req->expect_nonce && !record_is_nonce(req->expect_nonce))
+	if (req->expect_nonce && !disk_record_is_nonce(req->expect_nonce))
 		return err_set(err, ERR_INVALID, "not a nonce");
 	if (req->kind >= RDS_PUBLISH && !req->expect_nonce && !site->adopt_unmarked)
 		return err_set(err, ERR_PRECONDITION,

@@ -3,7 +3,7 @@
 #include "rds/judge.h"
 #include "rds/lane.h"
 #include "rds/rds.h"
-#include "rds/record.h"
+#include "rds/disk_record.h"
 
 /* From a request of the port to the arguments of its scripts. Pure but for the nonces. */
 struct volume_texts { /* what the arguments point to beside the request itself */

@@ -1,5 +1,5 @@
-#ifndef RDS_RECORD_H
-#define RDS_RECORD_H
+#ifndef RDS_DISK_RECORD_H
+#define RDS_DISK_RECORD_H
 #include <stddef.h>
 
 #include "core/err.h"
@@ -17,10 +17,11 @@ enum { RDS_RECORD_MAX = 1400 }; /* 16 holders of 63 characters */
 /* Never fails: what is not exactly such a line is RDS_RECORD_UNREADABLE (an unknown
  * version too), an empty one or NULL is RDS_RECORD_NONE; the other fields are then zero.
  */
-void record_parse(struct rds_record *r, const char *comment, const char *cluster_id);
+void disk_record_parse(struct rds_record *r, const char *comment, const char *cluster_id);
 /* out gets a NUL-terminated line. ERR_INVALID when a field is not of its kind; the claim
  * alone is mended instead, for it decides nothing. */
-int record_format(char out[RDS_RECORD_MAX], const struct rds_record *r, struct err *err);
+int disk_record_format(char out[RDS_RECORD_MAX], const struct rds_record *r,
+		       struct err *err);
 /* 8 lower-case hex digits. */
-int record_is_nonce(const char *s);
+int disk_record_is_nonce(const char *s);
 #endif

@@ -2,7 +2,7 @@
 
 #include <ctype.h>
 
-#include "rds/record.h"
+#include "rds/disk_record.h"
 
 #define HEAD "rds-csi:1 0123abcd c=prod-1 "
 
@@ -11,11 +11,11 @@ static struct rds_record parse(const char *text)
 	struct rds_record r;
 
 	memset(&r, 0xa5, sizeof(r));
-	record_parse(&r, text, "prod-1");
+	disk_record_parse(&r, text, "prod-1");
 	return r;
 }
 
-Test(record, reads_a_whole_one)
+Test(disk_record, reads_a_whole_one)
 {
 	struct rds_record r =
 		parse(HEAD "g=7 s=fencing h=node-a/x,n.b_c/r b=1 q=ns/data-0");
@@ -33,7 +33,7 @@ Test(record, reads_a_whole_one)
 	cr_assert_str_eq(r.claim, "ns/data-0");
 }
 
-Test(record, tells_none_ours_foreign_and_unreadable_apart)
+Test(disk_record, tells_none_ours_foreign_and_unreadable_apart)
 {
 	cr_assert_eq(parse(NULL).kind, RDS_RECORD_NONE);
 	cr_assert_eq(parse("").kind, RDS_RECORD_NONE);
@@ -45,7 +45,7 @@ Test(record, tells_none_ours_foreign_and_unreadable_apart)
 		     RDS_RECORD_UNREADABLE);
 }
 
-Test(record, refuses_everything_else)
+Test(disk_record, refuses_everything_else)
 {
 	static const char *const bad[] = {
 		" " HEAD "g=0 s=ok h=- b=0 q=-",
@@ -107,37 +107,37 @@ static struct rds_record largest(void)
 	return r;
 }
 
-Test(record, survives_the_round_trip_even_at_its_largest)
+Test(disk_record, survives_the_round_trip_even_at_its_largest)
 {
 	struct rds_record r = largest(), back;
 	char text[RDS_RECORD_MAX];
 	struct err err;
 
-	cr_assert_eq(record_format(text, &r, &err), 0);
+	cr_assert_eq(disk_record_format(text, &r, &err), 0);
 	cr_assert_lt(strlen(text), RDS_RECORD_MAX - 1);
-	record_parse(&back, text, r.cluster);
+	disk_record_parse(&back, text, r.cluster);
 	cr_assert_eq(back.kind, RDS_RECORD_OURS);
 	cr_assert_eq(memcmp(&r, &back, sizeof(r)), 0);
 
 	r.n_holders = 0;
 	r.claim[0] = '\0';
 	r.is_fencing = r.is_bound = false;
-	cr_assert_eq(record_format(text, &r, &err), 0);
+	cr_assert_eq(disk_record_format(text, &r, &err), 0);
 	cr_assert(strstr(text, " s=ok h=- b=0 q=-"), "%s", text);
-	record_parse(&back, text, r.cluster);
+	disk_record_parse(&back, text, r.cluster);
 	cr_assert_eq(back.n_holders, 0);
 	cr_assert_str_eq(back.claim, "");
 }
 
-Test(record, never_writes_what_it_would_not_read)
+Test(disk_record, never_writes_what_it_would_not_read)
 {
 	struct rds_record r = largest(), back;
 	char text[RDS_RECORD_MAX];
 	struct err err;
 
 	strcpy(r.claim, "ns/a \"b\";$[x]\n");
-	cr_assert_eq(record_format(text, &r, &err), 0);
-	record_parse(&back, text, r.cluster);
+	cr_assert_eq(disk_record_format(text, &r, &err), 0);
+	disk_record_parse(&back, text, r.cluster);
 	cr_assert_eq(back.kind, RDS_RECORD_OURS);
 	cr_assert_str_eq(back.claim, "ns/a--b----x--");
 
@@ -146,34 +146,35 @@ Test(record, never_writes_what_it_would_not_read)
 		r.holders[3].node[5] = (char)c;
 		bool is_plain = isalnum(c) || strchr("._-", c);
 
-		cr_assert_eq(record_format(text, &r, &err), is_plain ? 0 : -1, "%d", c);
+		cr_assert_eq(disk_record_format(text, &r, &err), is_plain ? 0 : -1, "%d",
+			     c);
 	}
 	r = largest();
 	r.holders[2] = r.holders[9];
-	cr_assert_eq(record_format(text, &r, &err), -1);
+	cr_assert_eq(disk_record_format(text, &r, &err), -1);
 	r = largest();
 	r.holders[0].use = 'z';
-	cr_assert_eq(record_format(text, &r, &err), -1);
+	cr_assert_eq(disk_record_format(text, &r, &err), -1);
 	r = largest();
 	r.nonce[0] = 'X';
-	cr_assert_eq(record_format(text, &r, &err), -1);
+	cr_assert_eq(disk_record_format(text, &r, &err), -1);
 	r = largest();
 	r.cluster[1] = ' ';
-	cr_assert_eq(record_format(text, &r, &err), -1);
+	cr_assert_eq(disk_record_format(text, &r, &err), -1);
 }
 
-Test(record, every_cut_or_changed_byte_is_noticed_or_harmless)
+Test(disk_record, every_cut_or_changed_byte_is_noticed_or_harmless)
 {
 	struct rds_record r = largest(), back;
 	char text[RDS_RECORD_MAX], bad[RDS_RECORD_MAX], again[RDS_RECORD_MAX];
 	struct err err;
 
 	r.n_holders = 2;
-	cr_assert_eq(record_format(text, &r, &err), 0);
+	cr_assert_eq(disk_record_format(text, &r, &err), 0);
 	for (size_t cut = 1; cut < strlen(text) - RDS_CLAIM_MAX; cut++) {
 		memcpy(bad, text, cut);
 		bad[cut] = '\0';
-		cr_assert_eq((record_parse(&back, bad, r.cluster), back.kind),
+		cr_assert_eq((disk_record_parse(&back, bad, r.cluster), back.kind),
 			     RDS_RECORD_UNREADABLE, "%s", bad);
 	}
 	/* Whatever still parses is spelled the only way there is. */
@@ -181,11 +182,12 @@ Test(record, every_cut_or_changed_byte_is_noticed_or_harmless)
 		for (int c = 1; c < 256; c++) {
 			strcpy(bad, text);
 			bad[i] = (char)c;
-			record_parse(&back, bad, r.cluster);
+			disk_record_parse(&back, bad, r.cluster);
 			if (back.kind != RDS_RECORD_OURS &&
 			    back.kind != RDS_RECORD_FOREIGN)
 				continue;
-			cr_assert_eq(record_format(again, &back, &err), 0, "%s", bad);
+			cr_assert_eq(disk_record_format(again, &back, &err), 0, "%s",
+				     bad);
 			cr_assert_str_eq(again, bad);
 		}
 }

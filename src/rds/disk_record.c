@@ -1,4 +1,4 @@
-#include "rds/record.h"
+#include "rds/disk_record.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static bool is_claim(const char *s, size_t n)
 	return is_one_of(s, n, RDS_CLAIM_MAX, "._:/,=-");
 }
 
-int record_is_nonce(const char *s)
+int disk_record_is_nonce(const char *s)
 {
 	return strspn(s, "0123456789abcdef") == RDS_NONCE && !s[RDS_NONCE];
 }
@@ -66,7 +66,8 @@ static bool read_nonce(struct rds_record *r, const char **p)
 	size_t n;
 	const char *v = field(p, RDS_RECORD_MARK, &n);
 
-	return v && copy(r->nonce, sizeof(r->nonce), v, n) && record_is_nonce(r->nonce);
+	return v && copy(r->nonce, sizeof(r->nonce), v, n) &&
+	       disk_record_is_nonce(r->nonce);
 }
 
 static bool read_cluster(struct rds_record *r, const char **p)
@@ -160,7 +161,7 @@ static bool read_claim(struct rds_record *r, const char **p)
 	return is_claim(v, n) && copy(r->claim, sizeof(r->claim), v, n);
 }
 
-void record_parse(struct rds_record *r, const char *comment, const char *cluster_id)
+void disk_record_parse(struct rds_record *r, const char *comment, const char *cluster_id)
 {
 	const char *p = comment;
 
@@ -179,8 +180,8 @@ void record_parse(struct rds_record *r, const char *comment, const char *cluster
 
 static int check(const struct rds_record *r, struct err *err)
 {
-	if (!record_is_nonce(r->nonce) || !is_cluster(r->cluster, strlen(r->cluster)) ||
-	    r->n_holders > RDS_MAX_HOLDERS)
+	if (!disk_record_is_nonce(r->nonce) ||
+	    !is_cluster(r->cluster, strlen(r->cluster)) || r->n_holders > RDS_MAX_HOLDERS)
 		return err_set(err, ERR_INVALID, "record: bad nonce, cluster or count");
 	for (unsigned i = 0; i < r->n_holders; i++) {
 		const struct rds_holder *h = &r->holders[i];
@@ -208,7 +209,8 @@ static void mend_claim(char out[RDS_CLAIM_MAX + 1], const char *claim)
 		memcpy(out, "-", 2);
 }
 
-int record_format(char out[RDS_RECORD_MAX], const struct rds_record *r, struct err *err)
+int disk_record_format(char out[RDS_RECORD_MAX], const struct rds_record *r,
+		       struct err *err)
 {
 	char claim[RDS_CLAIM_MAX + 1];
 	int n;
