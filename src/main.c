@@ -43,19 +43,17 @@ struct app {
 enum { ST_START, ST_SERVING, ST_DRAINING, ST_FINISHING, ST_BOX, ST_NODE, ST_DONE, ST_N };
 
 static const char *const states[ST_N] = {
-	"start", "serving", "draining", "finishing", "stopping-box", "stopping-node",
-	"done",
+	"start",	"serving",	 "draining", "finishing",
+	"stopping-box", "stopping-node", "done",
 };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_SERVING),
-	[ST_SERVING] = OP_BIT(ST_DRAINING),
-	[ST_DRAINING] = OP_BIT(ST_FINISHING),
-	[ST_FINISHING] = OP_BIT(ST_BOX),
-	[ST_BOX] = OP_BIT(ST_NODE),
-	[ST_NODE] = OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_SERVING),      [ST_SERVING] = OP_BIT(ST_DRAINING),
+	[ST_DRAINING] = OP_BIT(ST_FINISHING), [ST_FINISHING] = OP_BIT(ST_BOX),
+	[ST_BOX] = OP_BIT(ST_NODE),	      [ST_NODE] = OP_BIT(ST_DONE),
 };
 
-/* ---- the life of the process ------------------------------------------------------------ */
+/* ---- the life of the process
+ * ------------------------------------------------------------ */
 
 static void on_server_done(struct op *op)
 {
@@ -170,7 +168,11 @@ static void step(struct op *op)
 }
 
 static const struct op_type app_type = {
-	.name = "rds-csi", .states = states, .next = next, .n_states = ST_N, .step = step,
+	.name = "rds-csi",
+	.states = states,
+	.next = next,
+	.n_states = ST_N,
+	.step = step,
 };
 
 static void on_done(struct op *op)
@@ -178,7 +180,8 @@ static void on_done(struct op *op)
 	loop_stop(&CONTAINER_OF(op, struct app, op)->loop);
 }
 
-/* ---- building the modules of this mode -------------------------------------------------- */
+/* ---- building the modules of this mode
+ * -------------------------------------------------- */
 
 static int build_controller(struct app *a, struct err *err)
 {
@@ -203,8 +206,9 @@ static int build_controller(struct app *a, struct err *err)
 	if (!a->csi.attachments)
 		return err_nomem(err);
 	if (c->rds_insecure) {
-		log_warn("main", "the box's host key is not verified: whoever answers at "
-				 "its address gets every command",
+		log_warn("main",
+			 "the box's host key is not verified: whoever answers at "
+			 "its address gets every command",
 			 KS("flag", "--rds-insecure-skip-verify"));
 		log_warn("main", "host key verification is off", KB("audit", true),
 			 KS("category", "config_change"), KS("severity", "warning"),
@@ -297,7 +301,8 @@ static int serve(struct app *a)
 	return err.code == ERR_INVALID ? EXIT_FLAG : EXIT_START;
 }
 
-/* ---- the command line ------------------------------------------------------------------- */
+/* ---- the command line
+ * ------------------------------------------------------------------- */
 
 static int print_version(void)
 {

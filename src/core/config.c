@@ -89,8 +89,9 @@ static int set_number(const struct flag *f, struct config *c, const char *v,
 		*(uint64_t *)field(c, f) = n;
 		return 0;
 	}
-	(void)snprintf(want, sizeof(want), is_ms ? "must be a duration of %llu to %llu ms" :
-						   "must be a number from %llu to %llu",
+	(void)snprintf(want, sizeof(want),
+		       is_ms ? "must be a duration of %llu to %llu ms"
+			     : "must be a number from %llu to %llu",
 		       (unsigned long long)f->min, (unsigned long long)f->max);
 	return bad_value(f, v, err, want);
 }
@@ -135,7 +136,8 @@ static bool is_neutral(const struct flag *f, const char *v)
 
 	switch (f->kind) {
 	case FLAG_LATER_BOOL:
-		return to_bool(v, &b) == 0 && to_bool(f->def, &want_b) == 0 && b == want_b;
+		return to_bool(v, &b) == 0 && to_bool(f->def, &want_b) == 0 &&
+		       b == want_b;
 	case FLAG_LATER_UINT:
 		return str_to_u64(v, &n) == 0 && str_to_u64(f->def, &want_n) == 0 &&
 		       n == want_n;

@@ -12,7 +12,11 @@
  * copied. The names and defaults of the Go driver's flags are kept; one whose function
  * this version lacks is accepted at its neutral value and refused at any other. */
 enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION };
-enum config_kubernetes { CONFIG_KUBERNETES_UNSAID, CONFIG_KUBERNETES_OFF, CONFIG_KUBERNETES_ON };
+enum config_kubernetes {
+	CONFIG_KUBERNETES_UNSAID,
+	CONFIG_KUBERNETES_OFF,
+	CONFIG_KUBERNETES_ON
+};
 enum config_backend { CONFIG_BACKEND_UNSAID, CONFIG_BACKEND_LOOP, CONFIG_BACKEND_NVME };
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
 
@@ -39,8 +43,7 @@ struct config {
 	/* Logs. */
 	enum log_level log_level;
 	unsigned log_format; /* enum config_log_format */
-	char endpoint_text[192], base_text[512], first_text[192],
-		state_text[192];
+	char endpoint_text[192], base_text[512], first_text[192], state_text[192];
 };
 
 /* 0, or -1 with one line that names the flag or variable at fault. get_env is getenv(3)

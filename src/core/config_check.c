@@ -35,7 +35,8 @@ static int check_path(const char *name, const char *path, struct err *err)
 	if (is_clean_path(path))
 		return 0;
 	return err_set(err, ERR_INVALID,
-		       "--%s: must be an absolute path without empty, . or .. parts", name);
+		       "--%s: must be an absolute path without empty, . or .. parts",
+		       name);
 }
 
 static bool is_loopback(const char *hostport)
@@ -81,8 +82,8 @@ static int check_driver_name(const struct config *c, struct err *err)
 	static const char edge[] = ".-";
 	size_t n = strlen(c->driver_name);
 
-	if (n && !strchr(edge, c->driver_name[0]) && !strchr(edge, c->driver_name[n - 1]) &&
-	    !strstr(c->driver_name, ".."))
+	if (n && !strchr(edge, c->driver_name[0]) &&
+	    !strchr(edge, c->driver_name[n - 1]) && !strstr(c->driver_name, ".."))
 		return 0;
 	return err_set(err, ERR_INVALID,
 		       "--driver-name: must begin and end with a letter or digit");
@@ -157,8 +158,9 @@ static int check_controller(struct config *c, struct err *err)
 	if (check_box(c, err))
 		return -1;
 	if (c->kubernetes != CONFIG_KUBERNETES_OFF)
-		return missing(err, "kubernetes=off",
-			       "with --controller: this version has no Kubernetes client");
+		return missing(
+			err, "kubernetes=off",
+			"with --controller: this version has no Kubernetes client");
 	if (!*c->cluster_id)
 		return missing(err, "cluster-id", "with --kubernetes=off");
 	return check_nodes(c, err);
@@ -197,13 +199,16 @@ static int check_node(struct config *c, struct err *err)
 int config_check(struct config *c, struct err *err)
 {
 	if (!c->is_controller && !c->is_node)
-		return err_set(err, ERR_INVALID, "--controller, --node: one must be given");
+		return err_set(err, ERR_INVALID,
+			       "--controller, --node: one must be given");
 	if (c->kubernetes == CONFIG_KUBERNETES_ON)
-		return err_set(err, ERR_INVALID, "--kubernetes=on: not in this version; "
-						 "only off is accepted");
+		return err_set(err, ERR_INVALID,
+			       "--kubernetes=on: not in this version; "
+			       "only off is accepted");
 	if (c->node_backend == CONFIG_BACKEND_NVME)
-		return err_set(err, ERR_INVALID, "--node-backend=nvme: not in this "
-						 "version; only loop is accepted");
+		return err_set(err, ERR_INVALID,
+			       "--node-backend=nvme: not in this "
+			       "version; only loop is accepted");
 	if (check_driver_name(c, err) || check_endpoint(c, err))
 		return -1;
 	if (c->is_controller && check_controller(c, err))

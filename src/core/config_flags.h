@@ -23,12 +23,12 @@ enum flag_kind {
 struct flag {
 	const char *name;
 	enum flag_kind kind;
-	size_t offset;	    /* in struct config; unused by FLAG_LATER_* */
-	const char *def;    /* parsed like a given value; NULL = zero or "" */
-	uint64_t min, max;  /* of UINT and MS; max of STR: bytes */
-	const char *chars;  /* STR: the characters allowed; NULL = any but control */
+	size_t offset;	     /* in struct config; unused by FLAG_LATER_* */
+	const char *def;     /* parsed like a given value; NULL = zero or "" */
+	uint64_t min, max;   /* of UINT and MS; max of STR: bytes */
+	const char *chars;   /* STR: the characters allowed; NULL = any but control */
 	const char *choices; /* words parted by '|', the first for index 0 */
-	const char *help;   /* NULL in a row that only heads a group */
+	const char *help;    /* NULL in a row that only heads a group */
 };
 
 /* Ended by a row without name and help. A row without name starts a group, whose title is

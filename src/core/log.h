@@ -24,23 +24,22 @@ struct log_field {
 	} v;
 };
 
-static inline struct log_field KS(const char *key, const char *value)
-{
+static inline struct log_field KS(const char *key, const char *value) {
 	return (struct log_field){ key, LOG_FIELD_STR, { .s = value } };
 }
 
-static inline struct log_field KU(const char *key, uint64_t value)
-{
+static inline struct log_field
+KU(const char *key, uint64_t value) {
 	return (struct log_field){ key, LOG_FIELD_UINT, { .u = value } };
 }
 
-static inline struct log_field KI(const char *key, int64_t value)
-{
+static inline struct log_field
+KI(const char *key, int64_t value) {
 	return (struct log_field){ key, LOG_FIELD_INT, { .i = value } };
 }
 
-static inline struct log_field KB(const char *key, bool value)
-{
+static inline struct log_field
+KB(const char *key, bool value) {
 	return (struct log_field){ key, LOG_FIELD_BOOL, { .u = value } };
 }
 #define LOG_END ((struct log_field){ .key = NULL })

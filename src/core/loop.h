@@ -31,7 +31,7 @@ void loop_stop(struct loop *l);
 unsigned loop_close(struct loop *l);
 /* The level of the log, and with it whether every op's moves are traced. */
 void loop_set_log_level(enum log_level level);
-/* Flushes and ends the process without the exit of libc, whose destructor of libuv would wait for
- * pool threads that the kernel may hold (libuv 1.44, uv_library_shutdown). */
+/* Flushes and ends the process without the exit of libc, whose destructor of libuv would
+ * wait for pool threads that the kernel may hold (libuv 1.44, uv_library_shutdown). */
 void loop_leave(int status) __attribute__((noreturn));
 #endif

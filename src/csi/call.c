@@ -37,7 +37,8 @@ static void complain(const char *what, const char *text)
 	size_t n = 0;
 
 	for (; text[n] && n + 1 < sizeof(clean); n++)
-		clean[n] = (unsigned char)text[n] < ' ' || text[n] == 0x7f ? ' ' : text[n];
+		clean[n] =
+			(unsigned char)text[n] < ' ' || text[n] == 0x7f ? ' ' : text[n];
 	clean[n] = '\0';
 	(void)fprintf(stderr, "%s: %s\n", what, clean);
 }
@@ -59,7 +60,8 @@ static int take_option(struct args *a, int argc, char **argv, int *at)
 		return 0;
 	}
 	if (n == 7 && value && strncmp(name, "timeout", n) == 0)
-		return str_to_duration_ms(value, &a->timeout_ms) || !a->timeout_ms ? -1 : 0;
+		return str_to_duration_ms(value, &a->timeout_ms) || !a->timeout_ms ? -1
+										   : 0;
 	return -1;
 }
 
@@ -109,7 +111,8 @@ static json_t *load(const char *arg, struct err *err)
 	if (!arg)
 		arg = "{}";
 	if (strcmp(arg, "-") == 0 ? read_stdin(&text) : buf_puts(&text, arg)) {
-		(void)err_set(err, ERR_INVALID, "cannot be read, or is larger than 4 MiB");
+		(void)err_set(err, ERR_INVALID,
+			      "cannot be read, or is larger than 4 MiB");
 	} else {
 		value = json_loadb(text.data ? text.data : "", text.len,
 				   JSON_REJECT_DUPLICATES, &why);

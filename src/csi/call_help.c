@@ -18,11 +18,14 @@ const ProtobufCServiceDescriptor *const call_services[] = {
 
 static const char usage[] =
 	"rds-csi call [--endpoint ADDRESS] [--timeout DURATION] METHOD [JSON | -]\n\n"
-	"Calls one method of a CSI driver and prints its answer as JSON. The request is {}\n"
+	"Calls one method of a CSI driver and prints its answer as JSON. The request is "
+	"{}\n"
 	"when none is given; - reads it from standard input. An error is printed as\n"
-	"CODE: message, and its gRPC number is the exit status (2 also for a bad command\n"
+	"CODE: message, and its gRPC number is the exit status (2 also for a bad "
+	"command\n"
 	"line or bad JSON).\n"
-	"  --endpoint  unix:///path, /path or tcp://127.0.0.1:port (default $CSI_ENDPOINT)\n"
+	"  --endpoint  unix:///path, /path or tcp://127.0.0.1:port (default "
+	"$CSI_ENDPOINT)\n"
 	"  --timeout   such as 30s or 5m (default 1m)\n\n"
 	"Methods and the fields of their requests. Names may also be in lowerCamelCase;\n"
 	"numbers may be strings.\n";

@@ -21,8 +21,8 @@ enum call_json_kind call_json_kind(const ProtobufCMessageDescriptor *desc)
 	if (strcmp(desc->short_name, "BoolValue") == 0 ||
 	    strcmp(desc->short_name, "Int64Value") == 0)
 		return CALL_JSON_WRAPPER;
-	return strcmp(desc->short_name, "Timestamp") == 0 ? CALL_JSON_TIMESTAMP :
-							    CALL_JSON_PLAIN;
+	return strcmp(desc->short_name, "Timestamp") == 0 ? CALL_JSON_TIMESTAMP
+							  : CALL_JSON_PLAIN;
 }
 
 static void *member(const ProtobufCMessage *m, unsigned offset)
@@ -31,7 +31,8 @@ static void *member(const ProtobufCMessage *m, unsigned offset)
 	return (void *)((uintptr_t)m + offset);
 }
 
-/* ---- reading ---------------------------------------------------------------------------- */
+/* ---- reading
+ * ---------------------------------------------------------------------------- */
 
 static int wrong(struct reader *r, const char *want)
 {
@@ -157,16 +158,18 @@ static int read_map(struct reader *r, const ProtobufCFieldDescriptor *f,
 	size_t n = json_object_size(value), i = 0;
 	ProtobufCMessage **items;
 	const char *key;
-	json_t *object = (json_t *)(uintptr_t)value, *it; /* jansson's iterator wants it */
+	json_t *object = (json_t *)(uintptr_t)value,
+	       *it; /* jansson's iterator wants it */
 
 	if (!json_is_object(value))
 		return wrong(r, "an object");
 	items = arena_alloc(r->arena, n * sizeof(*items));
 	if (!items)
 		return err_nomem(r->err);
-	json_object_foreach(object, key, it)
-		if (read_entry(r, f->descriptor, key, it, &items[i++]))
-			return err_wrap(r->err, "%.60s", key);
+	json_object_foreach(
+		object, key,
+		it) if (read_entry(r, f->descriptor, key, it,
+				   &items[i++])) return err_wrap(r->err, "%.60s", key);
 	*(size_t *)member(m, f->quantifier_offset) = n;
 	*(void **)member(m, f->offset) = items;
 	return 0;
@@ -206,8 +209,8 @@ static bool is_called(const char *name, const char *key)
 	return !*key;
 }
 
-static const ProtobufCFieldDescriptor *
-find_field(const ProtobufCMessageDescriptor *desc, const char *key)
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *desc,
+						  const char *key)
 {
 	for (unsigned i = 0; i < desc->n_fields; i++)
 		if (is_called(desc->fields[i].name, key))
@@ -241,7 +244,8 @@ static int read_fields(struct reader *r, const ProtobufCMessageDescriptor *desc,
 
 	if (!json_is_object(value))
 		return wrong(r, "an object");
-	json_object_foreach(object, key, it) {
+	json_object_foreach(object, key, it)
+	{
 		const ProtobufCFieldDescriptor *f = find_field(desc, key);
 
 		if (!f)
@@ -280,7 +284,8 @@ int call_json_read(const ProtobufCMessageDescriptor *desc, const json_t *value,
 	return read_message(&r, desc, value, ret);
 }
 
-/* ---- writing ---------------------------------------------------------------------------- */
+/* ---- writing
+ * ---------------------------------------------------------------------------- */
 
 static json_t *write_enum(const ProtobufCEnumDescriptor *desc, int32_t n)
 {

@@ -25,7 +25,8 @@ void *rpc_new_response(struct rpc *rpc)
 	return m;
 }
 
-/* ---- finding the method --------------------------------------------------------------- */
+/* ---- finding the method ---------------------------------------------------------------
+ */
 
 /* The texts of grpc-go's server (handleStream), which people search for. */
 static int no_such(const struct dispatch *d, const char *path, struct err *err)
@@ -34,8 +35,8 @@ static int no_such(const struct dispatch *d, const char *path, struct err *err)
 	size_t n;
 
 	if (path[0] != '/' || !slash || slash == path)
-		return err_set(err, ERR_UNIMPLEMENTED, "malformed method name: \"%.100s\"",
-			       path);
+		return err_set(err, ERR_UNIMPLEMENTED,
+			       "malformed method name: \"%.100s\"", path);
 	n = (size_t)(slash - path) + 1;
 	for (unsigned t = 0; t < d->n_tables; t++)
 		for (const struct rpc_method *m = d->tables[t]; m->path; m++)
@@ -56,7 +57,8 @@ static const struct rpc_method *find(const struct dispatch *d, const char *path)
 	return NULL;
 }
 
-/* ---- the request ------------------------------------------------------------------------ */
+/* ---- the request
+ * ------------------------------------------------------------------------ */
 
 struct arena_source {
 	struct arena *arena;
@@ -82,7 +84,8 @@ static int decode(struct rpc *rpc, struct err *err)
 {
 	const ProtobufCMessageDescriptor *desc = rpc->method->request;
 	struct arena_source src = { .arena = &rpc->arena };
-	ProtobufCAllocator from = { .alloc = on_alloc, .free = on_free,
+	ProtobufCAllocator from = { .alloc = on_alloc,
+				    .free = on_free,
 				    .allocator_data = &src };
 	const uint8_t *p;
 	size_t n;
@@ -98,7 +101,8 @@ static int decode(struct rpc *rpc, struct err *err)
 	return err_set(err, ERR_INVALID, "malformed %s", desc->short_name);
 }
 
-/* ---- the end of a call ------------------------------------------------------------------ */
+/* ---- the end of a call
+ * ------------------------------------------------------------------ */
 
 static int reply(struct rpc *rpc, struct err *err)
 {
@@ -191,7 +195,8 @@ static void finish(struct rpc *rpc, struct err *err)
 	mem_free(rpc);
 }
 
-/* ---- the work --------------------------------------------------------------------------- */
+/* ---- the work
+ * --------------------------------------------------------------------------- */
 
 static void on_work_done(struct op *op)
 {
@@ -271,6 +276,6 @@ void dispatch_call(void *ctx, struct grpc_call *call)
 
 void dispatch_cancel(struct dispatch *d)
 {
-	LIST_FOREACH(it, &d->running)
+	LIST_FOREACH (it, &d->running)
 		op_cancel(&CONTAINER_OF(it, struct rpc, node)->op, ERR_CANCELLED);
 }

@@ -54,7 +54,7 @@ struct dispatch {
 	const struct rpc_method *const *tables; /* each ended by a row without path */
 	unsigned n_tables;
 	uint64_t n_calls;
-	struct list running;			   /* of struct rpc: work not ended */
+	struct list running;		     /* of struct rpc: work not ended */
 	void (*on_idle)(struct dispatch *d); /* the last work has ended; may be NULL */
 };
 

@@ -37,13 +37,16 @@ static int get_plugin_capabilities(struct rpc *rpc, struct err *err)
 		.type = CSI__V1__PLUGIN_CAPABILITY__VOLUME_EXPANSION__TYPE__ONLINE,
 	};
 	static Csi__V1__PluginCapability caps[] = {
-		{ .base = PROTOBUF_C_MESSAGE_INIT(&csi__v1__plugin_capability__descriptor),
+		{ .base = PROTOBUF_C_MESSAGE_INIT(
+			  &csi__v1__plugin_capability__descriptor),
 		  .type_case = CSI__V1__PLUGIN_CAPABILITY__TYPE_SERVICE,
 		  .service = &controller },
-		{ .base = PROTOBUF_C_MESSAGE_INIT(&csi__v1__plugin_capability__descriptor),
+		{ .base = PROTOBUF_C_MESSAGE_INIT(
+			  &csi__v1__plugin_capability__descriptor),
 		  .type_case = CSI__V1__PLUGIN_CAPABILITY__TYPE_SERVICE,
 		  .service = &topology },
-		{ .base = PROTOBUF_C_MESSAGE_INIT(&csi__v1__plugin_capability__descriptor),
+		{ .base = PROTOBUF_C_MESSAGE_INIT(
+			  &csi__v1__plugin_capability__descriptor),
 		  .type_case = CSI__V1__PLUGIN_CAPABILITY__TYPE_VOLUME_EXPANSION,
 		  .volume_expansion = &online },
 	};

@@ -190,7 +190,8 @@ static int walk_message(struct walk *w, const ProtobufCMessageDescriptor *desc,
 			continue;
 		if (!fits(f, wire))
 			return malformed(w, desc);
-		if (wire == WIRE_BYTES && check_field(w, f, &sums[f - desc->fields], value))
+		if (wire == WIRE_BYTES &&
+		    check_field(w, f, &sums[f - desc->fields], value))
 			return -1;
 	}
 	return 0;

@@ -16,8 +16,10 @@ struct setup {
 static void open_setup(struct setup *s)
 {
 	char endpoint[192];
-	const char *const argv[] = { prog_csi(), "--node", "--node-id=n1",
-				     "--node-backend=loop", s->exports, endpoint, NULL };
+	const char *const argv[] = {
+		prog_csi(), "--node", "--node-id=n1", "--node-backend=loop", s->exports,
+		endpoint,   NULL
+	};
 
 	memset(s, 0, sizeof(*s));
 	t_mkdir(s->dir);
@@ -91,7 +93,8 @@ Test(main_call, a_bad_command_line_or_bad_json_is_one_line_and_status_2)
 		  "rds-csi call: bad JSON: DeleteVolumeRequest has no field volumeID\n" },
 		{ "DeleteVolume", "{\"volume_id\": \"a\", \"volume_id\": \"b\"}",
 		  "rds-csi call: bad JSON: line 1" },
-		{ "--timeout=soon", "Probe", "rds-csi call: bad option: --timeout=soon\n" },
+		{ "--timeout=soon", "Probe",
+		  "rds-csi call: bad option: --timeout=soon\n" },
 		{ "--nope", "Probe", "rds-csi call: bad option: --nope\n" },
 		{ NULL, NULL, "rds-csi call: no METHOD given; see --help\n" },
 	};
@@ -103,7 +106,8 @@ Test(main_call, a_bad_command_line_or_bad_json_is_one_line_and_status_2)
 
 		cr_assert_eq(call(&s, rows[i][0], rows[i][1], NULL), 2, "row %u", i);
 		said = prog_text(s.call.err);
-		cr_assert_eq(strncmp(said, rows[i][2], strlen(rows[i][2])), 0, "%s", said);
+		cr_assert_eq(strncmp(said, rows[i][2], strlen(rows[i][2])), 0, "%s",
+			     said);
 		cr_assert_eq(strchr(said, '\n'), said + strlen(said) - 1, "%s", said);
 	}
 	cr_assert_eq(call(&s, "Probe", "{}", "more"), 2);
@@ -135,7 +139,8 @@ Test(main_call, help_lists_the_methods_and_needs_no_server)
 	open_setup(&s);
 	s.address[0] = '\0';
 	cr_assert_eq(call(&s, "--help", NULL, NULL), 0);
-	cr_assert_not_null(strstr(prog_text(s.call.out), "\n  ControllerPublishVolume\n"));
+	cr_assert_not_null(
+		strstr(prog_text(s.call.out), "\n  ControllerPublishVolume\n"));
 	cr_assert_eq(call(&s, "Probe", NULL, NULL), 2);
 	cr_assert_str_eq(prog_text(s.call.err),
 			 "rds-csi call: --endpoint or $CSI_ENDPOINT must say where\n");

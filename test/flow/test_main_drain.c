@@ -15,9 +15,10 @@ struct setup {
 
 static void start_box(struct setup *s)
 {
-	const char *const argv[] = { prog_sim(), "--listen",	"127.0.0.1:0",
-				     "--control", "127.0.0.1:0", "--dir", s->dir,
-				     "--latency-ms", "400",	NULL };
+	const char *const argv[] = { prog_sim(),  "--listen",	  "127.0.0.1:0",
+				     "--control", "127.0.0.1:0",  "--dir",
+				     s->dir,	  "--latency-ms", "400",
+				     NULL };
 	const char *text;
 
 	prog_start(&s->sim, s->dir, "sim", argv);
@@ -29,9 +30,18 @@ static void start_box(struct setup *s)
 static void start_driver(struct setup *s, const char *extra)
 {
 	static char port[32], key[192], host[192], endpoint[192];
-	const char *const argv[] = { prog_csi(), "--controller", "--kubernetes=off",
-				     "--cluster-id=c1", "--rds-address=127.0.0.1", port, key,
-				     host, endpoint, "--log-level=debug", extra, NULL };
+	const char *const argv[] = { prog_csi(),
+				     "--controller",
+				     "--kubernetes=off",
+				     "--cluster-id=c1",
+				     "--rds-address=127.0.0.1",
+				     port,
+				     key,
+				     host,
+				     endpoint,
+				     "--log-level=debug",
+				     extra,
+				     NULL };
 
 	snprintf(port, sizeof(port), "--rds-port=%u", s->port);
 	snprintf(key, sizeof(key), "--rds-key-file=%s/client_key", s->dir);
@@ -61,7 +71,8 @@ static void start_create(struct setup *s)
 {
 	const char *const argv[] = {
 		prog_csi(), "call", "CreateVolume",
-		"{\"name\": \"pvc-1\", \"capacity_range\": {\"required_bytes\": 1073741824},"
+		"{\"name\": \"pvc-1\", \"capacity_range\": {\"required_bytes\": "
+		"1073741824},"
 		" \"volume_capabilities\": [{\"block\": {}, \"access_mode\":"
 		" {\"mode\": \"SINGLE_NODE_WRITER\"}}]}",
 		NULL
@@ -82,8 +93,8 @@ Test(main_drain, a_call_in_flight_is_finished_before_the_end)
 	cr_assert_eq(prog_wait(&s.call), 0, "%s", prog_text(s.call.err));
 	cr_assert_not_null(strstr(prog_text(s.call.out), "\"volume_id\": \"pvc-1\""));
 	cr_assert_eq(prog_wait(&s.csi), 0, "%s", prog_text(s.csi.err));
-	cr_assert_not_null(
-		strstr(prog_text(s.csi.err), "\"handles_left\":0,\"allocations_left\":0"));
+	cr_assert_not_null(strstr(prog_text(s.csi.err),
+				  "\"handles_left\":0,\"allocations_left\":0"));
 	close_setup(&s);
 }
 
@@ -114,8 +125,8 @@ Test(main_drain, a_box_that_hangs_cannot_hold_the_process)
 	kill(s.csi.pid, SIGTERM);
 	cr_assert_eq(prog_wait(&s.csi), 0, "%s", prog_text(s.csi.err));
 	cr_assert_neq(prog_wait(&s.call), 0);
-	cr_assert_not_null(
-		strstr(prog_text(s.csi.err), "\"handles_left\":0,\"allocations_left\":0"));
+	cr_assert_not_null(strstr(prog_text(s.csi.err),
+				  "\"handles_left\":0,\"allocations_left\":0"));
 	kill(s.sim.pid, SIGCONT);
 	close_setup(&s);
 }
@@ -141,9 +152,9 @@ Test(main_drain, an_unverified_box_is_told_loudly_at_each_start)
 
 	open_setup(&s, "--rds-insecure-skip-verify");
 	for (int i = 0; i < 2; i++) {
-		cr_assert_not_null(
-			strstr(prog_text(s.csi.err), "\"level\":\"warn\",\"mod\":\"main\","
-						     "\"msg\":\"the box's host key is"));
+		cr_assert_not_null(strstr(prog_text(s.csi.err),
+					  "\"level\":\"warn\",\"mod\":\"main\","
+					  "\"msg\":\"the box's host key is"));
 		cr_assert_not_null(strstr(prog_text(s.csi.err), "\"audit\":true"));
 		kill(s.csi.pid, SIGTERM);
 		cr_assert_eq(prog_wait(&s.csi), 0);

@@ -35,8 +35,10 @@ static void close_setup(struct setup *s)
 
 static void begin(struct setup *s, struct prog *p, const char *name)
 {
-	const char *const argv[] = { prog_csi(),     "--node",	 "--node-id=n1",
-				     "--node-backend=loop", s->exports, s->endpoint, NULL };
+	const char *const argv[] = {
+		prog_csi(),  "--node", "--node-id=n1", "--node-backend=loop", s->exports,
+		s->endpoint, NULL
+	};
 
 	prog_start(p, s->dir, name, argv);
 }

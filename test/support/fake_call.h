@@ -10,7 +10,7 @@ struct grpc_call {
 	const void *message;
 	size_t len;
 	unsigned n_answers;
-	struct err err;	   /* of the answer */
+	struct err err;	     /* of the answer */
 	uint8_t reply[4096]; /* its first bytes */
 	size_t reply_len;
 };

@@ -54,8 +54,8 @@ int prog_wait(struct prog *p)
 	for (int ms = 0; ms < 30000; ms += POLL_MS) {
 		if (waitpid(p->pid, &status, WNOHANG) == p->pid) {
 			p->pid = 0;
-			return WIFSIGNALED(status) ? 256 + WTERMSIG(status) :
-						     WEXITSTATUS(status);
+			return WIFSIGNALED(status) ? 256 + WTERMSIG(status)
+						   : WEXITSTATUS(status);
 		}
 		nap();
 	}
@@ -68,7 +68,8 @@ bool prog_is_running(struct prog *p)
 {
 	siginfo_t info = { .si_pid = 0 };
 
-	return p->pid && waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	return p->pid &&
+	       waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       info.si_pid == 0;
 }
 

@@ -100,7 +100,8 @@ static json_t *camel(json_t *value, const ProtobufCMessageDescriptor *desc)
 	if (!json_is_object(value))
 		return json_deep_copy(value);
 	out = json_object();
-	json_object_foreach(value, key, it) {
+	json_object_foreach(value, key, it)
+	{
 		const ProtobufCFieldDescriptor *f =
 			protobuf_c_message_descriptor_get_field_by_name(desc, key);
 		char name[64], *to = name;
@@ -110,9 +111,9 @@ static json_t *camel(json_t *value, const ProtobufCMessageDescriptor *desc)
 		*to = '\0';
 		json_object_set_new(out, name,
 				    f->type == PROTOBUF_C_TYPE_MESSAGE &&
-						    !validate_is_map_entry(f->descriptor) ?
-					    camel(it, f->descriptor) :
-					    json_deep_copy(it));
+						    !validate_is_map_entry(f->descriptor)
+					    ? camel(it, f->descriptor)
+					    : json_deep_copy(it));
 	}
 	return out;
 }
@@ -182,7 +183,8 @@ static int read_create(const char *text, struct arena *a,
 
 	cr_assert_not_null(value, "%s", text);
 	e = (struct err){ .code = ERR_OK };
-	rc = call_json_read(&csi__v1__create_volume_request__descriptor, value, a, &m, &e);
+	rc = call_json_read(&csi__v1__create_volume_request__descriptor, value, a, &m,
+			    &e);
 	json_decref(value);
 	*ret = (Csi__V1__CreateVolumeRequest *)m;
 	return rc;
@@ -194,14 +196,15 @@ Test(call, reads_what_people_write)
 	struct arena a;
 
 	arena_init(&a, 1 << 20);
-	cr_assert_eq(read_create("{\"name\": \"v\", \"capacityRange\": "
-				 "{\"requiredBytes\": \"1073741824\", \"limit_bytes\": 7},"
-				 "\"volume_capabilities\": [{\"block\": {}, \"access_mode\": "
-				 "{\"mode\": \"SINGLE_NODE_WRITER\"}}, {\"accessMode\": "
-				 "{\"mode\": 5}}], \"parameters\": {\"a_b\": \"c\"},"
-				 "\"secrets\": null}",
-				 &a, &req),
-		     0, "%s", e.msg);
+	cr_assert_eq(
+		read_create("{\"name\": \"v\", \"capacityRange\": "
+			    "{\"requiredBytes\": \"1073741824\", \"limit_bytes\": 7},"
+			    "\"volume_capabilities\": [{\"block\": {}, \"access_mode\": "
+			    "{\"mode\": \"SINGLE_NODE_WRITER\"}}, {\"accessMode\": "
+			    "{\"mode\": 5}}], \"parameters\": {\"a_b\": \"c\"},"
+			    "\"secrets\": null}",
+			    &a, &req),
+		0, "%s", e.msg);
 	cr_assert_str_eq(req->name, "v");
 	cr_assert_eq(req->capacity_range->required_bytes, 1073741824);
 	cr_assert_eq(req->capacity_range->limit_bytes, 7);
@@ -228,11 +231,14 @@ Test(call, bad_json_is_named_by_its_field)
 		  "capacity_range: required_bytes: must be a whole number" },
 		{ "{\"parameters\": {\"a\": 1}}", "parameters: a: must be a string" },
 		{ "{\"parameters\": []}", "parameters: must be an object" },
-		{ "{\"volume_capabilities\": {}}", "volume_capabilities: must be a list" },
+		{ "{\"volume_capabilities\": {}}",
+		  "volume_capabilities: must be a list" },
 		{ "{\"volume_capabilities\": [{\"access_mode\": {\"mode\": \"RWX\"}}]}",
 		  "volume_capabilities: [0]: access_mode: mode: no Mode is called RWX" },
-		{ "{\"volume_capabilities\": [{\"access_mode\": {\"mode\": 2147483648}}]}",
-		  "volume_capabilities: [0]: access_mode: mode: must be a number of 32 bits" },
+		{ "{\"volume_capabilities\": [{\"access_mode\": {\"mode\": "
+		  "2147483648}}]}",
+		  "volume_capabilities: [0]: access_mode: mode: must be a number of 32 "
+		  "bits" },
 		{ "{\"volume_capabilities\": [{\"block\": {}, \"mount\": {}}]}",
 		  "volume_capabilities: [0]: mount: must be the only one of its kind" },
 	};
@@ -315,9 +321,14 @@ Test(call, methods_are_found_by_their_three_names_only)
 	static const char *const good[] = { "CreateVolume", "Controller/CreateVolume",
 					    "csi.v1.Controller/CreateVolume",
 					    "/csi.v1.Controller/CreateVolume" };
-	static const char *const bad[] = { "createVolume", "Node/CreateVolume", "",
-					   "/CreateVolume", "Controller/", "Controller",
-					   "v1.Controller/CreateVolume", "CreateVolume/" };
+	static const char *const bad[] = { "createVolume",
+					   "Node/CreateVolume",
+					   "",
+					   "/CreateVolume",
+					   "Controller/",
+					   "Controller",
+					   "v1.Controller/CreateVolume",
+					   "CreateVolume/" };
 	const ProtobufCServiceDescriptor *service;
 
 	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -339,7 +350,8 @@ Test(call, help_names_every_method_and_field)
 	cr_assert_eq(call_help(&text), 0);
 	for (unsigned i = 0; call_services[i]; i++)
 		for (unsigned k = 0; k < call_services[i]->n_methods; k++) {
-			const ProtobufCMethodDescriptor *m = &call_services[i]->methods[k];
+			const ProtobufCMethodDescriptor *m =
+				&call_services[i]->methods[k];
 
 			cr_assert_not_null(strstr(text.data, m->name), "%s", m->name);
 			for (unsigned f = 0; f < m->input->n_fields; f++)

@@ -37,15 +37,15 @@ Test(caps, each_mode_and_type)
 		bool mount, block;
 		char rw, ro;
 	} rows[] = {
-		{ false, false, 0, 0 },	 /* UNKNOWN */
-		{ true, true, 'w', 'r' }, /* SINGLE_NODE_WRITER */
-		{ true, true, 'r', 'r' }, /* SINGLE_NODE_READER_ONLY */
-		{ true, true, 'r', 'r' }, /* MULTI_NODE_READER_ONLY */
-		{ false, false, 0, 0 },	 /* MULTI_NODE_SINGLE_WRITER */
+		{ false, false, 0, 0 },	   /* UNKNOWN */
+		{ true, true, 'w', 'r' },  /* SINGLE_NODE_WRITER */
+		{ true, true, 'r', 'r' },  /* SINGLE_NODE_READER_ONLY */
+		{ true, true, 'r', 'r' },  /* MULTI_NODE_READER_ONLY */
+		{ false, false, 0, 0 },	   /* MULTI_NODE_SINGLE_WRITER */
 		{ false, true, 'x', 'r' }, /* MULTI_NODE_MULTI_WRITER */
-		{ true, true, 'w', 'r' }, /* SINGLE_NODE_SINGLE_WRITER */
-		{ true, true, 'w', 'r' }, /* SINGLE_NODE_MULTI_WRITER */
-		{ false, false, 0, 0 },	 /* of a later version */
+		{ true, true, 'w', 'r' },  /* SINGLE_NODE_SINGLE_WRITER */
+		{ true, true, 'w', 'r' },  /* SINGLE_NODE_MULTI_WRITER */
+		{ false, false, 0, 0 },	   /* of a later version */
 	};
 
 	for (int m = 0; m < (int)(sizeof(rows) / sizeof(rows[0])); m++)
@@ -53,7 +53,8 @@ Test(caps, each_mode_and_type)
 			const Csi__V1__VolumeCapability *c = make(is_block, m);
 			bool is_ok = is_block ? rows[m].block : rows[m].mount;
 
-			cr_assert_eq(caps_check(c, &e), is_ok ? 0 : -1, "%d %d", m, is_block);
+			cr_assert_eq(caps_check(c, &e), is_ok ? 0 : -1, "%d %d", m,
+				     is_block);
 			if (!is_ok) {
 				cr_assert_eq(e.code, ERR_INVALID);
 				continue;

@@ -29,7 +29,9 @@ static int parse(struct config *c, const char *base, const char *words, struct e
 	return config_parse(c, argc, argv, get_env, err);
 }
 
-#define CTL "--controller --rds-address=10.0.0.1 --rds-host-key=/k --kubernetes=off --cluster-id=c1"
+#define CTL                                                                       \
+	"--controller --rds-address=10.0.0.1 --rds-host-key=/k --kubernetes=off " \
+	"--cluster-id=c1"
 #define NODE "-node -node-id n1 -node-backend loop -loop-exports /e"
 
 static struct config c;
@@ -58,7 +60,8 @@ Test(config, defaults_are_those_of_the_go_driver)
 Test(config, the_driver_name_moves_the_default_socket)
 {
 	cr_assert_eq(parse(&c, CTL, "-driver-name=other.example", &e), 0);
-	cr_assert_str_eq(c.endpoint, "unix:///var/lib/kubelet/plugins/other.example/csi.sock");
+	cr_assert_str_eq(c.endpoint,
+			 "unix:///var/lib/kubelet/plugins/other.example/csi.sock");
 }
 
 Test(config, all_four_ways_to_write_a_flag)
@@ -94,7 +97,8 @@ Test(config, every_flag_does_what_it_says)
 	static const struct taken rows[] = {
 		{ "--controller=true", AT(is_controller), BOOL, NULL, 1 },
 		{ "--node=true", AT(is_node), BOOL, NULL, 1 },
-		{ "--endpoint=unix:///a/b.sock", AT(endpoint), STR, "unix:///a/b.sock", 0 },
+		{ "--endpoint=unix:///a/b.sock", AT(endpoint), STR, "unix:///a/b.sock",
+		  0 },
 		{ "--endpoint=/a/b.sock", AT(endpoint), STR, "/a/b.sock", 0 },
 		{ "--endpoint=tcp://127.0.0.1:0 --state-dir=/s", AT(endpoint), STR,
 		  "tcp://127.0.0.1:0", 0 },
@@ -109,7 +113,8 @@ Test(config, every_flag_does_what_it_says)
 		{ "--rds-host-key=/x/z", AT(rds_host_key), STR, "/x/z", 0 },
 		{ "--rds-insecure-skip-verify", AT(rds_insecure), BOOL, NULL, 1 },
 		{ "--rds-volume-base-path=/p/q", AT(volume_base), STR, "/p/q", 0 },
-		{ "--rds-volume-base-path=/p/q/,/r/", AT(volume_base), STR, "/p/q,/r", 0 },
+		{ "--rds-volume-base-path=/p/q/,/r/", AT(volume_base), STR, "/p/q,/r",
+		  0 },
 		{ "--rds-volume-base-path=/p/q/,/r/", AT(first_base), STR, "/p/q", 0 },
 		{ "--rds-sessions=1", AT(rds_sessions), U64, NULL, 1 },
 		{ "--pool-reserve=0", AT(pool_reserve_percent), U64, NULL, 0 },
@@ -119,7 +124,8 @@ Test(config, every_flag_does_what_it_says)
 		{ "--known-nodes=a,b.c,d-1", AT(known_nodes), STR, "a,b.c,d-1", 0 },
 		{ "--fence-settle=1500ms", AT(fence_settle_ms), U64, NULL, 1500 },
 		{ "--fence-settle=0", AT(fence_settle_ms), U64, NULL, 0 },
-		{ "--node-backend=loop", AT(node_backend), UINT, NULL, CONFIG_BACKEND_LOOP },
+		{ "--node-backend=loop", AT(node_backend), UINT, NULL,
+		  CONFIG_BACKEND_LOOP },
 		{ "--loop-exports=/d/exports", AT(loop_exports), STR, "/d/exports", 0 },
 		{ "--state-dir=/var/s", AT(state_dir), STR, "/var/s", 0 },
 		{ "--max-volumes-per-node=32", AT(max_volumes), U64, NULL, 32 },
@@ -141,9 +147,11 @@ Test(config, every_flag_does_what_it_says)
 		if (rows[i].type == STR)
 			cr_assert_str_eq(*(const char *const *)at, rows[i].s);
 		else if (rows[i].type == U64)
-			cr_assert_eq(*(const uint64_t *)at, rows[i].n, "%s", rows[i].words);
+			cr_assert_eq(*(const uint64_t *)at, rows[i].n, "%s",
+				     rows[i].words);
 		else if (rows[i].type == UINT)
-			cr_assert_eq(*(const unsigned *)at, rows[i].n, "%s", rows[i].words);
+			cr_assert_eq(*(const unsigned *)at, rows[i].n, "%s",
+				     rows[i].words);
 		else
 			cr_assert_eq(*(const bool *)at, rows[i].n, "%s", rows[i].words);
 	}
@@ -152,12 +160,34 @@ Test(config, every_flag_does_what_it_says)
 Test(config, no_flag_is_without_its_test)
 {
 	static const char *const tested[] = {
-		"controller", "node", "endpoint", "driver-name", "node-id", "version", "help",
-		"rds-address", "rds-port", "rds-user", "rds-key-file", "rds-host-key",
-		"rds-insecure-skip-verify", "rds-volume-base-path", "rds-sessions",
-		"pool-reserve", "adopt-unmarked", "kubernetes", "cluster-id", "known-nodes",
-		"fence-settle", "node-backend", "loop-exports", "state-dir",
-		"max-volumes-per-node", "log-level", "log-format", "v",
+		"controller",
+		"node",
+		"endpoint",
+		"driver-name",
+		"node-id",
+		"version",
+		"help",
+		"rds-address",
+		"rds-port",
+		"rds-user",
+		"rds-key-file",
+		"rds-host-key",
+		"rds-insecure-skip-verify",
+		"rds-volume-base-path",
+		"rds-sessions",
+		"pool-reserve",
+		"adopt-unmarked",
+		"kubernetes",
+		"cluster-id",
+		"known-nodes",
+		"fence-settle",
+		"node-backend",
+		"loop-exports",
+		"state-dir",
+		"max-volumes-per-node",
+		"log-level",
+		"log-format",
+		"v",
 	};
 
 	for (const struct flag *f = config_flags; f->name || f->def; f++) {
@@ -181,7 +211,8 @@ Test(config, a_bad_flag_is_named_in_one_line)
 		{ "--rds-port", "--rds-port: needs a value" },
 		{ "--rds-sessions=5", "--rds-sessions=5: must be a number from 1 to 4" },
 		{ "--pool-reserve=51", "--pool-reserve" },
-		{ "--adopt-unmarked=maybe", "--adopt-unmarked=maybe: must be true or false" },
+		{ "--adopt-unmarked=maybe",
+		  "--adopt-unmarked=maybe: must be true or false" },
 		{ "--controller=2", "--controller=2" },
 		{ "--fence-settle=2", "--fence-settle=2: must be a duration" },
 		{ "--fence-settle=2h", "--fence-settle" },
@@ -195,8 +226,10 @@ Test(config, a_bad_flag_is_named_in_one_line)
 		{ "--kubernetes=maybe", "--kubernetes=maybe: must be one of off|on" },
 		{ "--kubernetes=", "--kubernetes=: must be one of" },
 		{ "--node-backend=nvme", "--node-backend=nvme: not in this version" },
-		{ "--node-backend=iscsi", "--node-backend=iscsi: must be one of loop|nvme" },
-		{ "--log-level=loud", "--log-level=loud: must be one of debug|info|warn" },
+		{ "--node-backend=iscsi",
+		  "--node-backend=iscsi: must be one of loop|nvme" },
+		{ "--log-level=loud",
+		  "--log-level=loud: must be one of debug|info|warn" },
 		{ "--log-format=xml", "--log-format=xml" },
 		{ "-v=much", "--v=much" },
 		{ "--cluster-id=", "--cluster-id: must be given with --kubernetes=off" },
@@ -207,9 +240,11 @@ Test(config, a_bad_flag_is_named_in_one_line)
 		{ "--rds-user=", "--rds-user: must be given" },
 		{ "--rds-user=a$b", "--rds-user" },
 		{ "--rds-key-file=", "--rds-key-file: must be given" },
-		{ "--rds-host-key=", "--rds-host-key: must be given with --controller (or" },
+		{ "--rds-host-key=",
+		  "--rds-host-key: must be given with --controller (or" },
 		{ "--rds-volume-base-path=", "--rds-volume-base-path: must be given" },
-		{ "--rds-volume-base-path=x", "--rds-volume-base-path: must be an absolute" },
+		{ "--rds-volume-base-path=x",
+		  "--rds-volume-base-path: must be an absolute" },
 		{ "--rds-volume-base-path=/a/../b", "--rds-volume-base-path: must be" },
 		{ "--rds-volume-base-path=/a,b", "--rds-volume-base-path: must be" },
 		{ "--rds-volume-base-path=/a,,/b", "--rds-volume-base-path: must be" },
@@ -232,18 +267,21 @@ Test(config, a_bad_flag_is_named_in_one_line)
 		{ "--endpoint=tcp://127.0.0.1", "--endpoint: tcp:// takes a loopback" },
 		{ "--endpoint=tcp://127.evil.example:1", "--endpoint: tcp:// takes" },
 		{ "--endpoint=tcp://127.0.0.1:70000", "--endpoint: tcp:// takes" },
-		{ "--endpoint=tcp://127.0.0.1:1", "--state-dir: must be given with --node" },
+		{ "--endpoint=tcp://127.0.0.1:1",
+		  "--state-dir: must be given with --node" },
 		{ "--node-id=", "--node-id: must be given with --node" },
 		{ "--node-id=a/b", "--node-id=a/b: holds" },
 		{ "--loop-exports=", "--loop-exports: must be given" },
 		{ "--loop-exports=rel", "--loop-exports: must be an absolute" },
 		{ "--state-dir=rel", "--state-dir: must be an absolute" },
 		{ "--max-volumes-per-node=65536", "--max-volumes-per-node" },
-		{ "--controller=false --node=false", "--controller, --node: one must be" },
+		{ "--controller=false --node=false",
+		  "--controller, --node: one must be" },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		cr_assert_eq(parse(&c, CTL " " NODE, rows[i][0], &e), -1, "%s", rows[i][0]);
+		cr_assert_eq(parse(&c, CTL " " NODE, rows[i][0], &e), -1, "%s",
+			     rows[i][0]);
 		cr_assert_eq(e.code, ERR_INVALID);
 		cr_assert(strncmp(e.msg, rows[i][1], strlen(rows[i][1])) == 0,
 			  "%s gave: %s", rows[i][0], e.msg);
@@ -264,25 +302,54 @@ Test(config, a_newline_in_a_value_makes_no_second_line)
 Test(config, flags_of_later_versions_take_their_neutral_value_only)
 {
 	static const char *const good[] = {
-		"-kubeconfig=", "-metrics-address=", "-enable-orphan-reconciler=false",
-		"-orphan-check-interval=1h", "-orphan-check-interval=60m",
-		"-orphan-grace-period=300s", "-orphan-dry-run", "-orphan-dry-run=1",
-		"-attachment-grace-period=30s", "-attachment-reconcile-interval 5m",
-		"-enable-vmi-serialization=0", "-vmi-cache-ttl=1m", "-logtostderr",
-		"-alsologtostderr=false", "-stderrthreshold=2", "-vmodule=", "-log_dir=",
-		"-log_file=", "-log_file_max_size=1800", "-one_output=false",
-		"-add_dir_header=false", "-skip_headers=false", "-skip_log_headers=f",
+		"-kubeconfig=",
+		"-metrics-address=",
+		"-enable-orphan-reconciler=false",
+		"-orphan-check-interval=1h",
+		"-orphan-check-interval=60m",
+		"-orphan-grace-period=300s",
+		"-orphan-dry-run",
+		"-orphan-dry-run=1",
+		"-attachment-grace-period=30s",
+		"-attachment-reconcile-interval 5m",
+		"-enable-vmi-serialization=0",
+		"-vmi-cache-ttl=1m",
+		"-logtostderr",
+		"-alsologtostderr=false",
+		"-stderrthreshold=2",
+		"-vmodule=",
+		"-log_dir=",
+		"-log_file=",
+		"-log_file_max_size=1800",
+		"-one_output=false",
+		"-add_dir_header=false",
+		"-skip_headers=false",
+		"-skip_log_headers=f",
 		"-log_backtrace_at=",
 	};
 	static const char *const bad[] = {
-		"-kubeconfig=/k", "-metrics-address=:9809", "-enable-orphan-reconciler",
-		"-orphan-check-interval=2h", "-orphan-grace-period=0",
-		"-orphan-dry-run=false", "-attachment-grace-period=31s",
-		"-attachment-reconcile-interval=1m", "-enable-vmi-serialization=true",
-		"-vmi-cache-ttl=soon", "-logtostderr=false", "-alsologtostderr",
-		"-stderrthreshold=0", "-vmodule=x=3", "-log_dir=/l", "-log_file=/f",
-		"-log_file_max_size=1", "-one_output", "-add_dir_header", "-skip_headers",
-		"-skip_log_headers", "-log_backtrace_at=a:1",
+		"-kubeconfig=/k",
+		"-metrics-address=:9809",
+		"-enable-orphan-reconciler",
+		"-orphan-check-interval=2h",
+		"-orphan-grace-period=0",
+		"-orphan-dry-run=false",
+		"-attachment-grace-period=31s",
+		"-attachment-reconcile-interval=1m",
+		"-enable-vmi-serialization=true",
+		"-vmi-cache-ttl=soon",
+		"-logtostderr=false",
+		"-alsologtostderr",
+		"-stderrthreshold=0",
+		"-vmodule=x=3",
+		"-log_dir=/l",
+		"-log_file=/f",
+		"-log_file_max_size=1",
+		"-one_output",
+		"-add_dir_header",
+		"-skip_headers",
+		"-skip_log_headers",
+		"-log_backtrace_at=a:1",
 	};
 	unsigned n_later = 0;
 
@@ -305,7 +372,8 @@ Test(config, each_mode_asks_for_its_own_flags_only)
 	cr_assert_eq(parse(&c, "--controller", "", &e), -1);
 	cr_assert_eq(parse(&c, "--node", "", &e), -1);
 	cr_assert_eq(parse(&c, "", "", &e), -1);
-	cr_assert_eq(parse(&c, "--controller --rds-address=b --rds-host-key=/k", "", &e), -1);
+	cr_assert_eq(parse(&c, "--controller --rds-address=b --rds-host-key=/k", "", &e),
+		     -1);
 	cr_assert_not_null(strstr(e.msg, "--kubernetes=off: must be given"));
 	cr_assert_eq(parse(&c, "--node --node-id=n", "", &e), -1);
 	cr_assert_not_null(strstr(e.msg, "--node-backend=loop: must be given"));

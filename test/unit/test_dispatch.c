@@ -22,7 +22,8 @@ void grpc_call_reply(struct grpc_call *call, const void *message, size_t len)
 {
 	call->n_answers++;
 	call->reply_len = len;
-	memcpy(call->reply, message, len < sizeof(call->reply) ? len : sizeof(call->reply));
+	memcpy(call->reply, message,
+	       len < sizeof(call->reply) ? len : sizeof(call->reply));
 }
 
 void grpc_call_fail(struct grpc_call *call, const struct err *err)
@@ -94,8 +95,12 @@ static void slow_interrupt(struct op *op)
 }
 
 static const struct op_type slow_type = {
-	.name = "slow", .states = slow_states, .next = slow_next, .n_states = ST_N,
-	.step = slow_step, .interrupt = slow_interrupt,
+	.name = "slow",
+	.states = slow_states,
+	.next = slow_next,
+	.n_states = ST_N,
+	.step = slow_step,
+	.interrupt = slow_interrupt,
 };
 
 static const char *volume_of(const struct rpc *rpc)
@@ -118,8 +123,12 @@ static const struct rpc_method slow_methods[] = {
 	{ .path = "/csi.v1.Controller/DeleteVolume",
 	  .request = &csi__v1__delete_volume_request__descriptor,
 	  .response = &csi__v1__delete_volume_response__descriptor,
-	  .check = check_id, .volume_id = volume_of, .is_exclusive = true,
-	  .work = &slow_type, .size = sizeof(struct slow), .work_timeout_ms = 5000,
+	  .check = check_id,
+	  .volume_id = volume_of,
+	  .is_exclusive = true,
+	  .work = &slow_type,
+	  .size = sizeof(struct slow),
+	  .work_timeout_ms = 5000,
 	  .fini = count_fini },
 	{ .path = NULL },
 };
@@ -143,7 +152,8 @@ static void open_setup(struct setup *s)
 	log_open(LOG_ERROR, true);
 	t_loop_open(&s->loop);
 	clock_hold(&s->loop.uv);
-	s->csi = (struct csi){ .loop = &s->loop.uv, .driver_name = "rds.csi.srvlab.io",
+	s->csi = (struct csi){ .loop = &s->loop.uv,
+			       .driver_name = "rds.csi.srvlab.io",
 			       .vendor_version = "v1" };
 	map_init(&s->csi.inflight);
 	dispatch_init(&s->d, &s->csi, tables, 2);
@@ -202,8 +212,8 @@ Test(dispatch, tells_ready_and_the_same_capabilities_whatever_the_mode)
 		s.csi.is_controller = !i;
 		c = call_of("/csi.v1.Identity/GetPluginCapabilities", NULL, 0);
 		dispatch_call(&s.d, &c);
-		caps = csi__v1__get_plugin_capabilities_response__unpack(NULL, c.reply_len,
-									 c.reply);
+		caps = csi__v1__get_plugin_capabilities_response__unpack(
+			NULL, c.reply_len, c.reply);
 		cr_assert_eq(caps->n_capabilities, 3);
 		cr_assert_eq(caps->capabilities[0]->service->type, 1);
 		cr_assert_eq(caps->capabilities[1]->service->type, 2);
@@ -353,13 +363,13 @@ Test(dispatch, cancel_after_n_turns_ends_each_work_once)
 Test(dispatch, malformed_requests_never_reach_the_method)
 {
 	static const char *const bad[] = {
-		"\x0a",		   /* cut behind the tag */
-		"\x0a\x05v1",	   /* longer than the message */
-		"\x08\x01",	   /* a number where a string belongs */
-		"\x0b\x0c",	   /* a group */
+		"\x0a",		    /* cut behind the tag */
+		"\x0a\x05v1",	    /* longer than the message */
+		"\x08\x01",	    /* a number where a string belongs */
+		"\x0b\x0c",	    /* a group */
 		"\x0a\x02\xc3\x28", /* not UTF-8 */
-		"\x0a\x02v\x01",   /* a control character */
-		"",		   /* check: no volume_id */
+		"\x0a\x02v\x01",    /* a control character */
+		"",		    /* check: no volume_id */
 	};
 	struct setup s;
 

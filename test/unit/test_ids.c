@@ -8,8 +8,8 @@
 Test(ids, volume_ids_are_what_may_reach_the_box)
 {
 	static const char *const bad[] = {
-		"", "-a", "a b", "a/b", "a.b", "..", "a\nb", "a\"b", "a$b", "a[b", "a;b",
-		"a_b", "\xc3\xa4", "a\\b", " a", "a ",
+		"",    "-a",  "a b", "a/b", "a.b",	"..",	"a\nb", "a\"b",
+		"a$b", "a[b", "a;b", "a_b", "\xc3\xa4", "a\\b", " a",	"a ",
 	};
 	char id[131];
 

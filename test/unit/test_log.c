@@ -74,7 +74,8 @@ Test(log, every_byte_in_a_value_leaves_one_valid_line)
 
 Test(log, a_value_cannot_forge_a_line_or_a_field)
 {
-	static const char evil[] = "x\"}\n{\"level\":\"error\",\"msg\":\"forged\"}\x1b[2J\\";
+	static const char evil[] =
+		"x\"}\n{\"level\":\"error\",\"msg\":\"forged\"}\x1b[2J\\";
 	json_t *v;
 
 	log_open(LOG_INFO, true);

@@ -15,7 +15,8 @@ struct pair {
 };
 
 enum { ST_START, ST_WAITING, ST_CHILD, ST_CLOSING, ST_DONE, ST_N };
-static const char *const states[ST_N] = { "start", "waiting", "child", "closing", "done" };
+static const char *const states[ST_N] = { "start", "waiting", "child", "closing",
+					  "done" };
 static const uint32_t next[ST_N] = {
 	[ST_START] = OP_BIT(ST_WAITING) | OP_BIT(ST_DONE),
 	[ST_WAITING] = OP_BIT(ST_CHILD) | OP_BIT(ST_CLOSING),
@@ -102,8 +103,11 @@ static void interrupt(struct op *op)
 		op_cancel(&p->child->op, op->err.code);
 }
 
-static const struct op_type pair_type = { .name = "pair", .states = states, .next = next,
-					  .n_states = ST_N, .step = step,
+static const struct op_type pair_type = { .name = "pair",
+					  .states = states,
+					  .next = next,
+					  .n_states = ST_N,
+					  .step = step,
 					  .interrupt = interrupt };
 
 static void on_done(struct op *op)
@@ -257,6 +261,7 @@ Test(op, every_move_is_traced)
 	start(&p, &l);
 	t_run_until(&l, n_done == 1);
 	op_trace = NULL;
-	cr_assert_str_eq(trail, "start>start start>waiting waiting>closing closing>done ");
+	cr_assert_str_eq(trail,
+			 "start>start start>waiting waiting>closing closing>done ");
 	t_loop_close(&l);
 }

@@ -108,7 +108,8 @@ Test(str, durations_as_go_writes_them)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t v = 42;
 
-		cr_assert_eq(str_to_duration_ms(rows[i].s, &v), rows[i].rc, "%s", rows[i].s);
+		cr_assert_eq(str_to_duration_ms(rows[i].s, &v), rows[i].rc, "%s",
+			     rows[i].s);
 		cr_assert_eq(v, rows[i].rc ? 42 : rows[i].v, "%s", rows[i].s);
 	}
 }
@@ -136,8 +137,8 @@ static bool is_scalar(const unsigned char *s, size_t n)
 
 Test(str, utf8_is_that_of_rfc_3629)
 {
-	static const unsigned char edge[] = { 0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0,
-					      0xbf, 0xc0, 0xff };
+	static const unsigned char edge[] = { 0x00, 0x7f, 0x80, 0x8f, 0x90,
+					      0x9f, 0xa0, 0xbf, 0xc0, 0xff };
 
 	for (unsigned a = 0; a < 256; a++)
 		for (unsigned b = 0; b < 256; b++) {

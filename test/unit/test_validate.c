@@ -73,7 +73,8 @@ Test(validate, strings_are_held_to_the_sizes_of_the_specification)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		cr_assert_eq(check_field(*rows[i].desc, rows[i].id, text, rows[i].max), 0,
 			     "%s", e.msg);
-		cr_assert_eq(check_field(*rows[i].desc, rows[i].id, text, rows[i].max + 1),
+		cr_assert_eq(check_field(*rows[i].desc, rows[i].id, text,
+					 rows[i].max + 1),
 			     -1);
 		cr_assert_eq(e.code, ERR_INVALID);
 		cr_assert_str_eq(e.msg, rows[i].msg);
@@ -87,7 +88,8 @@ Test(validate, every_byte_is_allowed_or_refused_as_the_specification_says)
 		bool is_ok = byte == '\t' || byte == '\n' || byte == '\r' ||
 			     (byte >= ' ' && byte < 0x7f);
 
-		cr_assert_eq(check_field(create, 1, s, 3), is_ok ? 0 : -1, "byte %d", byte);
+		cr_assert_eq(check_field(create, 1, s, 3), is_ok ? 0 : -1, "byte %d",
+			     byte);
 	}
 	cr_assert_eq(check_field(create, 1, "\xc2\x9f", 2), -1); /* U+009F */
 	cr_assert_eq(check_field(create, 1, "\xc2\xa0", 2), 0);
@@ -202,20 +204,20 @@ Test(validate, what_is_no_message_is_refused)
 		const char *p;
 		size_t n;
 	} rows[] = {
-		{ "\x0a", 1 },			/* no length */
+		{ "\x0a", 1 }, /* no length */
 		{ "\x0a\x05"
 		  "abc",
-		  5 },				/* cut */
+		  5 },							/* cut */
 		{ "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11 }, /* 2^64-1 */
 		{ "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11 }, /* endless tag */
-		{ "\x00\x01", 2 },		/* field 0 */
-		{ "\x0b", 1 },			/* a group */
-		{ "\x0e\x00", 2 },		/* wire type 6 */
-		{ "\x09\x01\x02", 3 },		/* 64 bits, cut */
-		{ "\x08\x01", 2 },		/* name as a number */
-		{ "\x10\x01", 2 },		/* capacity_range as a number */
-		{ "\x12\x01\x08", 3 },		/* cut inside the message below */
-		{ "\x12\x02\x0a\x00", 4 },	/* required_bytes as bytes */
+		{ "\x00\x01", 2 },					/* field 0 */
+		{ "\x0b", 1 },						/* a group */
+		{ "\x0e\x00", 2 },					/* wire type 6 */
+		{ "\x09\x01\x02", 3 },					/* 64 bits, cut */
+		{ "\x08\x01", 2 },	   /* name as a number */
+		{ "\x10\x01", 2 },	   /* capacity_range as a number */
+		{ "\x12\x01\x08", 3 },	   /* cut inside the message below */
+		{ "\x12\x02\x0a\x00", 4 }, /* required_bytes as bytes */
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -236,7 +238,8 @@ Test(validate, random_bytes_never_pass_what_the_decoder_refuses_silently)
 		for (size_t i = 0; i < n; i++) {
 			seed = seed * 1103515245 + 12345;
 			/* Small numbers, so that tags and lengths often fit. */
-			bytes[i] = (uint8_t)((seed >> 16) & ((seed & 0x70) ? 0x1f : 0xff));
+			bytes[i] =
+				(uint8_t)((seed >> 16) & ((seed & 0x70) ? 0x1f : 0xff));
 		}
 		seed = seed * 1103515245 + 12345;
 		if (check(create, bytes, n))
@@ -254,6 +257,7 @@ Test(validate, tells_maps_from_other_lists)
 {
 	cr_assert(validate_is_map_entry(
 		&csi__v1__create_volume_request__parameters_entry__descriptor));
-	cr_assert(!validate_is_map_entry(&csi__v1__list_volumes_response__entry__descriptor));
+	cr_assert(!validate_is_map_entry(
+		&csi__v1__list_volumes_response__entry__descriptor));
 	cr_assert(!validate_is_map_entry(&csi__v1__volume_capability__descriptor));
 }
