@@ -288,6 +288,7 @@ static int serve(struct app *a)
 		if (build(a, &err) == 0) {
 			op_start(&a->op, &app_type, &a->loop.uv, on_done);
 			loop_run(&a->loop);
+			bug_on(!op_is_done(&a->op));
 			err = a->op.err;
 			attachments_free(a->csi.attachments);
 			map_fini(&a->csi.inflight);

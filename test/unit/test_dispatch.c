@@ -164,6 +164,7 @@ static void open_setup(struct setup *s)
 static void close_setup(struct setup *s)
 {
 	cr_assert(dispatch_is_idle(&s->d));
+	cr_assert_eq(s->csi.inflight.count, 0);
 	map_fini(&s->csi.inflight);
 	t_loop_close(&s->loop);
 	cr_assert_eq(mem_live(), 0);
