@@ -200,6 +200,34 @@ Test(main_life, idle_connections_do_not_delay_the_end)
 	close_setup(&s);
 }
 
+Test(main_life, listens_on_a_loopback_port)
+{
+	struct setup s;
+	unsigned port;
+
+	open_setup(&s);
+	snprintf(s.endpoint, sizeof(s.endpoint), "--endpoint=tcp://127.0.0.1:0");
+	{
+		char state[192];
+		const char *const argv[] = { prog_csi(),     "--node",
+					     "--node-id=n1", "--node-backend=loop",
+					     s.exports,	     s.endpoint,
+					     state,	     NULL };
+
+		snprintf(state, sizeof(state), "--state-dir=%s/state", s.dir);
+		prog_start(&s.csi, s.dir, "csi", argv);
+	}
+	prog_await(s.csi.err, "\"endpoint\":\"tcp://127.0.0.1:");
+	cr_assert_eq(sscanf(strstr(prog_text(s.csi.err), "tcp://127.0.0.1:"),
+			    "tcp://127.0.0.1:%u", &port),
+		     1);
+	cr_assert_gt(port, 0);
+	snprintf(s.endpoint, sizeof(s.endpoint), "--endpoint=tcp://127.0.0.1:%u", port);
+	cr_assert_eq(probe_once(&s), ERR_OK);
+	cr_assert_eq(stop(&s, SIGTERM), 0);
+	close_setup(&s);
+}
+
 Test(main_life, signals_change_the_level_of_the_log)
 {
 	struct setup s;
