@@ -145,6 +145,7 @@ static int set_one_fault(struct server *s, const char *name, const char *value, 
 			snprintf(err, size, "reboot: not a number");
 			return -1;
 		}
+		sched_kill_all(&s->sched);
 		server_drop_all(s);
 		box_exports_down(s->box, n);
 		return 0;

@@ -165,6 +165,12 @@ static int set_schema(struct opts *o, const char *v)
 	return 0;
 }
 
+static int set_log(struct opts *o, const char *v)
+{
+	o->log = v;
+	return 0;
+}
+
 static int set_keys(struct opts *o, const char *v)
 {
 	o->authorized_keys = v;
@@ -246,6 +252,7 @@ static const struct {
 	{ "schema", "FILE", set_schema, "another schema than the built-in one" },
 	{ "authorized-keys", "FILE", set_keys,
 	  "user keys accepted besides DIR/client_key" },
+	{ "log", "FILE", set_log, "append every line that is run and its output" },
 	{ "latency-ms", "N", set_latency, "delay before each command runs" },
 	{ "jitter-ms", "N", set_jitter, "random addition to it, 0..N" },
 	{ "op-ms", "add=N,remove=N,set=N,print=N,per-gib=N", set_op_ms,

@@ -16,7 +16,7 @@ struct opts {
 	struct fault fault;
 	char listen_host[64], control_host[64];
 	uint16_t listen_port, control_port;
-	const char *schema, *authorized_keys;
+	const char *schema, *authorized_keys, *log;
 	bool nagle, refuse_rsa_user;
 	enum exit_mode exit_mode;
 	unsigned max_sessions;

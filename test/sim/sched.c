@@ -228,6 +228,10 @@ struct exec *sched_start(struct sched *s, const char *line, size_t len)
 		at = &(*at)->next;
 	*at = e;
 	s->box->stats.execs++;
+	if (s->log) {
+		fprintf(s->log, "%u > %s\n", e->run.exec_id, e->line);
+		fflush(s->log);
+	}
 	if (++s->box->stats.execs_now > s->box->stats.execs_peak)
 		s->box->stats.execs_peak = s->box->stats.execs_now;
 	return e;
@@ -282,9 +286,14 @@ static void exec_slice(struct exec *e)
 	swapcontext(&s->main, &e->ctx);
 	FIBER_ENTER(s->main_fake_stack, NULL, NULL);
 	s->running = NULL;
-	if (e->state == EXEC_DONE) {
-		s->box->stats.execs_now--;
-		s->box->stats.execs_failed += e->failed;
+	if (e->state != EXEC_DONE)
+		return;
+	s->box->stats.execs_now--;
+	s->box->stats.execs_failed += e->failed;
+	if (s->log) {
+		fprintf(s->log, "%u < %.*s%s\n", e->run.exec_id, (int)e->run.out.len,
+			e->run.out.p ? e->run.out.p : "", e->is_dead ? "(died)" : "");
+		fflush(s->log);
 	}
 }
 
@@ -340,6 +349,16 @@ void sched_resume(struct sched *s)
 	for (struct exec *e = s->list; e; e = e->next)
 		if (e->state == EXEC_PAUSED || e->state == EXEC_HUNG)
 			e->state = EXEC_READY;
+}
+
+/* A reboot: no script lives on, whatever its client or a fault says. */
+void sched_kill_all(struct sched *s)
+{
+	for (struct exec *e = s->list; e; e = e->next) {
+		e->is_dead = true;
+		if (e->state != EXEC_DONE)
+			e->state = EXEC_READY;
+	}
 }
 
 /* Scripts still on their stacks are dropped with them: all they hold is in their arenas.

@@ -4,6 +4,7 @@
 #ifndef SIM_SCHED_H
 #define SIM_SCHED_H
 
+#include <stdio.h>
 #include <ucontext.h>
 
 #include "sim/box.h"
@@ -43,6 +44,7 @@ struct sched {
 	struct exec *list, *running;
 	struct box *box;
 	struct fault *fault;
+	FILE *log; /* every line and its output; NULL: none */
 	unsigned next_exec;
 	void *main_fake_stack;
 	const void *main_stack;
@@ -60,6 +62,7 @@ void exec_release(struct exec *e);
  * once, -1 for none. */
 int sched_turn(struct sched *s);
 void sched_resume(struct sched *s);
+void sched_kill_all(struct sched *s);
 /* How much of the output may be sent: all, unless it is held back. */
 size_t exec_visible(const struct exec *e);
 

@@ -82,6 +82,10 @@ int server_open(struct server *s)
 	s->fault = s->opt.fault;
 	s->box->timeouts = &s->fault.action_timeout;
 	sched_init(&s->sched, s->box, &s->fault);
+	if (s->opt.log && !(s->sched.log = fopen(s->opt.log, "ae"))) {
+		fprintf(stderr, "rds-sim: %s: %s\n", s->opt.log, strerror(errno));
+		return -1;
+	}
 	ssh_init();
 	if (load_user_keys(s) < 0 || make_bind(s, 0, "host_key") < 0 ||
 	    make_bind(s, 1, "host_key2") < 0)
@@ -169,6 +173,8 @@ void server_close(struct server *s)
 	reap(s);
 	control_close(s);
 	sched_fini(&s->sched);
+	if (s->sched.log)
+		fclose(s->sched.log);
 	for (size_t i = 0; i < s->n_user_keys; i++)
 		ssh_key_free(s->user_keys[i]);
 	for (int i = 0; i < 2; i++)
