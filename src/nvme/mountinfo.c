@@ -1,5 +1,6 @@
 #include "nvme/mountinfo.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -186,8 +187,8 @@ static void set_top(const struct mountinfo_entry *e, struct nvme_view *view)
 	view->is_node = !is_fs && mountinfo_is_node_of(e, &view->device);
 	view->top = is_fs || view->is_node ? NVME_TOP_OURS : NVME_TOP_FOREIGN;
 	view->is_readonly = e->is_readonly;
-	view->fs_type[0] = '\0';
-	(void)strncat(view->fs_type, e->fs_type, NVME_FS_MAX);
+	(void)snprintf(view->fs_type, sizeof(view->fs_type), "%.*s", NVME_FS_MAX,
+		       e->fs_type);
 }
 
 int mountinfo_view(const char *text, const struct nvme_query *q, struct nvme_view *view,

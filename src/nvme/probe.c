@@ -66,8 +66,8 @@ static void found(const struct probe_facts *f, struct nvme_content *c)
 		return;
 	}
 	c->kind = NVME_FS;
-	(void)strncat(c->fs_type, f->type, NVME_FS_MAX);
-	(void)strncat(c->fs_uuid, f->uuid, NVME_UUID_MAX);
+	(void)snprintf(c->fs_type, sizeof(c->fs_type), "%.*s", NVME_FS_MAX, f->type);
+	(void)snprintf(c->fs_uuid, sizeof(c->fs_uuid), "%.*s", NVME_UUID_MAX, f->uuid);
 	c->fs_size_bytes = f->fs_size_bytes;
 	c->is_dirty = f->is_dirty;
 }
