@@ -105,7 +105,7 @@ Test(node_blank, signatures_are_named)
 			 "partition table: dos");
 	refuse_signature("sig-luks", "printf 'LUKS\\272\\276\\000\\001' | dd of=$i "
 				     "conv=notrunc 2>/dev/null",
-			 "byte 0");
+			 "crypto_LUKS");
 }
 
 Test(node_blank, another_file_system_is_refused)

@@ -1,0 +1,314 @@
+#include "fakes/fake_nvme.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+enum { ST_START, ST_WAITING, ST_DONE, ST_N };
+
+static const char *const names[ST_N] = { "start", "waiting", "done" };
+static const uint32_t next[ST_N] = {
+	[ST_START] = OP_BIT(ST_WAITING) | OP_BIT(ST_DONE),
+	[ST_WAITING] = OP_BIT(ST_DONE),
+};
+
+struct request {
+	struct nvme_req *req;
+	struct fake_nvme *fake;
+	struct clock_timer timer;
+};
+
+static struct fake_nvme *fake_of(struct nvme *nvme)
+{
+	return CONTAINER_OF(nvme, struct fake_nvme, nvme);
+}
+
+unsigned fake_nvme_mounts_at(const struct fake_nvme *f, const char *path)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->n_mounts; i++)
+		n += strcmp(f->mounts[i].path, path) == 0;
+	return n;
+}
+
+static void add_mount(struct fake_nvme *f, const struct nvme_req *req, bool is_node)
+{
+	struct fake_mount *m = &f->mounts[f->n_mounts];
+
+	cr_assert_lt(f->n_mounts, FAKE_MAX_MOUNTS);
+	cr_assert_eq(fake_nvme_mounts_at(f, req->path), 0, "a mount on a mount");
+	snprintf(m->path, sizeof(m->path), "%s", req->path);
+	m->is_readonly = req->readonly;
+	m->is_node = is_node;
+	f->n_mounts++;
+}
+
+static void remove_mounts(struct fake_nvme *f, const char *path)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->n_mounts; i++)
+		if (strcmp(f->mounts[i].path, path) != 0)
+			f->mounts[n++] = f->mounts[i];
+	f->n_mounts = n;
+}
+
+static void fill_device(struct fake_nvme *f, struct nvme_device *dev)
+{
+	*dev = (struct nvme_device){ .path = "/dev/fake0", .major = 300,
+				     .size_bytes = f->size_bytes };
+}
+
+static void do_format(struct fake_nvme *f, const struct nvme_req *req)
+{
+	cr_assert_eq(f->content.kind, NVME_BLANK, "format of what is not blank");
+	cr_assert(f->has_record && f->record.stage == NVME_FORMATTING,
+		  "format without a record of it");
+	f->content.kind = NVME_FS;
+	snprintf(f->content.fs_type, sizeof(f->content.fs_type), "%s", req->fs_type);
+	snprintf(f->content.fs_uuid, sizeof(f->content.fs_uuid), "%s", req->fs_uuid);
+	f->content.fs_size_bytes = f->size_bytes;
+}
+
+static void take_effect(struct fake_nvme *f, struct nvme_req *req)
+{
+	switch (req->kind) {
+	case NVME_ATTACH:
+		if (!f->exported[0] || strcmp(f->exported, req->nqn) != 0) {
+			op_fail(&req->op, ERR_PRECONDITION, "not exported");
+			return;
+		}
+		cr_assert(f->has_record, "attach without a record of it");
+		f->is_attached = true;
+		fill_device(f, &req->device);
+		return;
+	case NVME_RESCAN:
+		fill_device(f, &req->device);
+		return;
+	case NVME_DETACH:
+		cr_assert_eq(f->n_mounts, 0, "detach under a mount");
+		f->is_attached = false;
+		return;
+	case NVME_PROBE:
+		req->content = f->content;
+		return;
+	case NVME_WIPE:
+		cr_assert_eq(f->record.stage, NVME_FORMATTING, "wipe of what is not ours");
+		f->content = (struct nvme_content){ .kind = NVME_BLANK };
+		return;
+	case NVME_FORMAT:
+		do_format(f, req);
+		return;
+	case NVME_CHECK:
+		cr_assert_eq(f->n_mounts, 0, "check under a mount");
+		f->content.is_dirty = false;
+		return;
+	case NVME_MOUNT:
+		cr_assert(f->is_attached && f->content.kind == NVME_FS);
+		add_mount(f, req, false);
+		return;
+	case NVME_BIND:
+		add_mount(f, req, !req->from);
+		return;
+	case NVME_UNMOUNT:
+		remove_mounts(f, req->path);
+		return;
+	case NVME_GROW:
+		f->content.fs_size_bytes = f->size_bytes;
+		return;
+	case NVME_STATS:
+		req->stats = (struct nvme_stats){ .total_bytes = f->size_bytes };
+		return;
+	default:
+		return;
+	}
+}
+
+static void on_timer(struct clock_timer *t)
+{
+	op_wake(&CONTAINER_OF(t, struct request, timer)->req->op);
+}
+
+static void do_wait(struct nvme_req *req)
+{
+	struct fake_nvme *f = req->impl;
+	struct request *q = op_failed(&req->op) ? NULL : mem_calloc(1, sizeof(*q));
+
+	req->impl = q;
+	if (!q) {
+		op_fail(&req->op, ERR_EXHAUSTED, "out of memory");
+		op_move(&req->op, ST_DONE);
+		return;
+	}
+	q->req = req;
+	q->fake = f;
+	clock_timer_start(req->op.loop, &q->timer, 0, on_timer);
+	op_move(&req->op, ST_WAITING);
+}
+
+static void do_end(struct nvme_req *req)
+{
+	struct request *q = req->impl;
+	struct fake_nvme *f = q->fake;
+	bool fails = f->fail_at == 0;
+
+	clock_timer_stop(&q->timer);
+	if (f->fail_at >= 0)
+		f->fail_at--;
+	/* A child that is cut off may have done its work all the same. */
+	if ((!fails && !op_failed(&req->op)) || f->fails_after)
+		take_effect(f, req);
+	if (fails)
+		op_fail(&req->op, f->fail_code, "as told");
+	mem_free(q);
+	req->impl = NULL;
+	op_move(&req->op, ST_DONE);
+}
+
+static void step(struct op *op)
+{
+	struct nvme_req *req = CONTAINER_OF(op, struct nvme_req, op);
+
+	if (op->state == ST_START)
+		do_wait(req);
+	else if (op->state == ST_WAITING)
+		do_end(req);
+}
+
+static void interrupt(struct op *op)
+{
+	struct request *q = CONTAINER_OF(op, struct nvme_req, op)->impl;
+
+	clock_timer_start(op->loop, &q->timer, 0, on_timer);
+}
+
+static const struct op_type type = { .name = "fake request", .states = names,
+				     .next = next, .n_states = ST_N, .step = step,
+				     .interrupt = interrupt };
+
+static void start(struct nvme *nvme, struct nvme_req *req, void (*done)(struct op *op))
+{
+	struct fake_nvme *f = fake_of(nvme);
+
+	f->n_requests[req->kind]++;
+	f->n_all++;
+	req->impl = f;
+	op_start(&req->op, &type, f->loop, done);
+}
+
+static int look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
+		struct err *err)
+{
+	struct fake_nvme *f = fake_of(nvme);
+
+	if (f->fail_look_at >= 0 && f->fail_look_at-- == 0)
+		return err_set(err, ERR_UNAVAILABLE, "look as told");
+	*ret = (struct nvme_view){ .is_exported = f->exported[0] &&
+						  strcmp(f->exported, q->nqn) == 0 };
+	snprintf(ret->source, sizeof(ret->source), "image");
+	if (f->is_attached)
+		fill_device(f, &ret->device);
+	for (unsigned i = 0; i < f->n_mounts; i++) {
+		const struct fake_mount *m = &f->mounts[i];
+
+		if (strcmp(m->path, q->path) == 0) {
+			ret->n_layers++;
+			ret->top = NVME_TOP_OURS;
+			ret->is_readonly = m->is_readonly;
+			ret->is_node = m->is_node;
+			snprintf(ret->fs_type, sizeof(ret->fs_type), "%s",
+				 f->content.fs_type);
+		} else if (!q->besides || strcmp(m->path, q->besides) != 0) {
+			ret->n_elsewhere++;
+			ret->n_elsewhere_writable += !m->is_readonly;
+		}
+	}
+	return 0;
+}
+
+static int record_read(struct nvme *nvme, const char *id, struct nvme_record *ret,
+		       struct err *err)
+{
+	struct fake_nvme *f = fake_of(nvme);
+
+	(void)id;
+	if (!f->has_record)
+		return err_set(err, ERR_NOT_FOUND, "none");
+	*ret = f->record;
+	return 0;
+}
+
+static int record_write(struct nvme *nvme, const char *id, const struct nvme_record *rec,
+			struct err *err)
+{
+	struct fake_nvme *f = fake_of(nvme);
+
+	(void)id;
+	if (f->fail_write_at >= 0 && f->fail_write_at-- == 0)
+		return err_set(err, ERR_UNAVAILABLE, "write as told");
+	f->record = *rec;
+	f->record.is_this_boot = true;
+	f->has_record = true;
+	return 0;
+}
+
+static int record_forget(struct nvme *nvme, const char *id, struct err *err)
+{
+	struct fake_nvme *f = fake_of(nvme);
+
+	(void)id;
+	(void)err;
+	cr_assert(!f->is_attached, "a record forgotten under its device");
+	f->has_record = false;
+	return 0;
+}
+
+static int check_options(const char *const *options, struct err *err)
+{
+	for (; options && *options; options++)
+		if (strcmp(*options, "bind") == 0)
+			return err_set(err, ERR_INVALID, "mount option bind is refused");
+	return 0;
+}
+
+static bool online(const char *fs_type)
+{
+	(void)fs_type;
+	return true;
+}
+
+static bool offline(const char *fs_type)
+{
+	(void)fs_type;
+	return false;
+}
+
+static unsigned n_stuck(struct nvme *nvme)
+{
+	(void)nvme;
+	return 0;
+}
+
+#define OPS(grow)                                                        \
+	{ .start = start, .look = look, .record_read = record_read,      \
+	  .record_write = record_write, .record_forget = record_forget,  \
+	  .check_options = check_options, .may_grow_online = grow,       \
+	  .n_stuck = n_stuck }
+
+static const struct nvme_ops online_ops = OPS(online), offline_ops = OPS(offline);
+
+void fake_nvme_init(struct fake_nvme *f, uv_loop_t *loop, const char *nqn,
+		    uint64_t size_bytes)
+{
+	bool is_offline = f->is_offline_only;
+
+	*f = (struct fake_nvme){ .loop = loop, .size_bytes = size_bytes, .fail_at = -1,
+				 .fail_write_at = -1, .fail_look_at = -1,
+				 .fail_code = ERR_PRECONDITION,
+				 .is_offline_only = is_offline };
+	f->nvme.ops = is_offline ? &offline_ops : &online_ops;
+	snprintf(f->exported, sizeof(f->exported), "%s", nqn);
+}

@@ -1,0 +1,42 @@
+#ifndef FAKE_NVME_H
+#define FAKE_NVME_H
+#include "nvme/nvme.h"
+
+/* The node's port in memory: one volume, a few mounts, one record. It applies what a
+ * child would have done, counts, and fails or hangs on command. What a good caller never
+ * asks for ends the test: a format of what is not blank, a detach under a mount, a second
+ * mount on a mount. */
+enum { FAKE_MAX_MOUNTS = 8 };
+
+struct fake_mount {
+	char path[256];
+	bool is_readonly, is_node;
+};
+
+struct fake_nvme {
+	struct nvme nvme;
+	uv_loop_t *loop;
+	/* The world. */
+	char exported[NVME_NQN_MAX + 1]; /* "" = nothing is exported */
+	bool is_attached;
+	uint64_t size_bytes;
+	struct nvme_content content;
+	struct fake_mount mounts[FAKE_MAX_MOUNTS];
+	unsigned n_mounts;
+	struct nvme_record record;
+	bool has_record;
+	/* Commands. */
+	int fail_at;	     /* the nth request from now fails; -1 none */
+	bool fails_after;    /* … but has done its work */
+	enum err_code fail_code;
+	int fail_write_at;   /* the nth record write from now fails; -1 none */
+	int fail_look_at;    /* the nth look from now fails; -1 none */
+	bool is_offline_only; /* file systems grow only unmounted */
+	/* Counts. */
+	unsigned n_requests[NVME_N_KINDS], n_all;
+};
+
+void fake_nvme_init(struct fake_nvme *f, uv_loop_t *loop, const char *nqn,
+		    uint64_t size_bytes);
+unsigned fake_nvme_mounts_at(const struct fake_nvme *f, const char *path);
+#endif

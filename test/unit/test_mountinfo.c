@@ -1,0 +1,134 @@
+#include "nvme/mountinfo.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/t.h"
+
+#define ROOT "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
+
+static const struct nvme_device loop3 = { .path = "/dev/loop3", .major = 7, .minor = 3 };
+
+static struct nvme_view see(const char *text, const char *path, const char *besides)
+{
+	struct nvme_view v = { .device = loop3 };
+	struct nvme_query q = { .id = "v", .nqn = "", .source = "", .path = path,
+				.besides = besides };
+	struct err err = { .code = ERR_OK };
+
+	cr_assert_eq(mountinfo_view(text, &q, &v, &err), 0, "%s", err.msg);
+	return v;
+}
+
+Test(mountinfo, decodes_octal_and_optional_fields)
+{
+	static struct mountinfo_entry e;
+	const char *s = "36 35 98:0 /m\\040a\\134 /mnt\\0402 ro,noatime master:1 shared:7 - "
+			"ext3 /dev/ro\\011ot rw,errors=continue\n";
+
+	cr_assert_eq(mountinfo_next(&s, &e), 1);
+	cr_assert_str_eq(e.root, "/m a\\");
+	cr_assert_str_eq(e.path, "/mnt 2");
+	cr_assert_str_eq(e.source, "/dev/ro\tot");
+	cr_assert_str_eq(e.fs_type, "ext3");
+	cr_assert(e.is_readonly && e.id == 36 && e.parent == 35 && e.major == 98);
+	cr_assert_eq(mountinfo_next(&s, &e), 0);
+}
+
+Test(mountinfo, a_read_only_file_system_is_read_only)
+{
+	static struct mountinfo_entry e;
+	const char *s = "36 35 98:0 / /m rw,relatime - ext4 /dev/x ro,errors=continue\n";
+
+	cr_assert_eq(mountinfo_next(&s, &e), 1);
+	cr_assert(e.is_readonly);
+	s = "36 35 98:0 / /m rw,relatime - ext4 /dev/x rw,root=1\n";
+	cr_assert_eq(mountinfo_next(&s, &e), 1);
+	cr_assert(!e.is_readonly);
+}
+
+Test(mountinfo, malformed_lines_are_an_error_and_never_no_mount)
+{
+	static const char *const bad[] = {
+		"36 35 98:0 / /m rw - ext4 /dev/x rw", /* no newline: cut */
+		"36 35 98:0 / /m rw ext4 /dev/x rw\n",
+		"36 35 98-0 / /m rw - ext4 /dev/x rw\n",
+		"x 35 98:0 / /m rw - ext4 /dev/x rw\n",
+		"36 35 98:0 /\n",
+		"\n",
+		"99999999999 35 98:0 / /m rw - ext4 /dev/x rw\n",
+	};
+	static struct mountinfo_entry e;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct nvme_view v = { .device = loop3 };
+		struct nvme_query q = { .path = "/m" };
+		struct err err = { .code = ERR_OK };
+		const char *s = bad[i];
+
+		cr_assert_eq(mountinfo_next(&s, &e), -1, "%zu", i);
+		cr_assert_eq(mountinfo_view(bad[i], &q, &v, &err), -1);
+		cr_assert_eq(err.code, ERR_UNAVAILABLE);
+	}
+}
+
+Test(mountinfo, counts_layers_and_finds_the_top_by_parent)
+{
+	const char *text = ROOT "50 40 0:9 / /stage rw - tmpfs none rw\n"
+				"40 22 7:3 / /stage rw - ext4 /dev/loop3 rw\n";
+	struct nvme_view v = see(text, "/stage", NULL);
+
+	cr_assert_eq(v.n_layers, 2);
+	cr_assert_eq(v.n_foreign_layers, 1);
+	cr_assert_eq(v.top, NVME_TOP_FOREIGN, "the tmpfs lies on top though listed first");
+	v = see(text, "/stag", NULL);
+	cr_assert_eq(v.top, NVME_TOP_NONE);
+	cr_assert_eq(v.n_elsewhere, 1);
+}
+
+Test(mountinfo, btrfs_is_known_by_its_source)
+{
+	struct nvme_view v = see(ROOT "40 22 0:55 / /stage rw - btrfs /dev/loop3 rw,subvol=/\n",
+				 "/stage", NULL);
+
+	cr_assert_eq(v.top, NVME_TOP_OURS);
+	cr_assert_str_eq(v.fs_type, "btrfs");
+	v = see(ROOT "40 22 0:55 / /stage rw - btrfs /dev/loop33 rw\n", "/stage", NULL);
+	cr_assert_eq(v.top, NVME_TOP_FOREIGN);
+}
+
+Test(mountinfo, a_bound_node_is_ours_a_directory_of_its_name_is_not)
+{
+	struct nvme_view v =
+		see(ROOT "40 22 0:6 /loop3 /t rw - devtmpfs udev rw\n", "/t", NULL);
+
+	cr_assert(v.top == NVME_TOP_OURS && v.is_node);
+	v = see(ROOT "40 22 254:1 /home/loop3 /t rw - ext4 /dev/vda1 rw\n", "/t", NULL);
+	cr_assert_eq(v.top, NVME_TOP_FOREIGN);
+	v = see(ROOT "40 22 0:6 /loop3//deleted /t rw - devtmpfs udev rw\n", "/t", NULL);
+	cr_assert_eq(v.top, NVME_TOP_FOREIGN, "the node of a device that is gone");
+}
+
+Test(mountinfo, elsewhere_leaves_out_what_is_told)
+{
+	const char *text = ROOT "40 22 7:3 / /stage rw - ext4 /dev/loop3 rw\n"
+				"41 22 7:3 / /a rw - ext4 /dev/loop3 rw\n"
+				"42 22 7:3 / /b ro - ext4 /dev/loop3 rw\n";
+	struct nvme_view v = see(text, "/a", "/stage");
+
+	cr_assert(v.n_layers == 1 && v.n_elsewhere == 1 && v.n_elsewhere_writable == 0);
+	v = see(text, "/c", "/stage");
+	cr_assert(v.n_layers == 0 && v.n_elsewhere == 2 && v.n_elsewhere_writable == 1);
+}
+
+Test(mountinfo, nothing_is_ours_without_a_device)
+{
+	struct nvme_view v = { .device = { .path = "" } };
+	struct nvme_query q = { .path = "/stage" };
+	struct err err;
+
+	cr_assert_eq(mountinfo_view(ROOT "40 22 0:0 / /stage rw - btrfs none rw\n", &q, &v,
+				    &err),
+		     0);
+	cr_assert_eq(v.top, NVME_TOP_FOREIGN);
+}

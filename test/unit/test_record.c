@@ -1,0 +1,112 @@
+#include "nvme/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/t.h"
+
+static struct nvme_record sample(void)
+{
+	struct nvme_record r = { .stage = NVME_FORMATTING, .is_readonly = true,
+				 .size_bytes = UINT64_C(1) << 44 };
+
+	strcpy(r.nqn, "nqn.2000-02.com.mikrotik:v");
+	strcpy(r.source, "/box/pool/v =x.img");
+	strcpy(r.fs_type, "xfs");
+	memset(r.staging, 's', NVME_PATH_MAX);
+	r.staging[0] = '/';
+	return r;
+}
+
+Test(record, comes_back_as_it_was)
+{
+	struct nvme_record r = sample(), back;
+	struct record_dir d;
+	struct err err = { .code = ERR_OK };
+	char dir[128], path[160];
+
+	snprintf(path, sizeof(path), "%s/state", t_mkdir(dir));
+	cr_assert_eq(record_open(&d, path, &err), 0, "%s", err.msg);
+	cr_assert_eq(record_read(&d, "v", &back, &err), -1);
+	cr_assert_eq(err.code, ERR_NOT_FOUND);
+	for (int stage = NVME_ATTACHING; stage <= NVME_STAGED; stage++) {
+		r.stage = stage;
+		r.was_mounted = stage == NVME_STAGED;
+		cr_assert_eq(record_write(&d, "v", &r, &err), 0, "%s", err.msg);
+		cr_assert_eq(record_read(&d, "v", &back, &err), 0, "%s", err.msg);
+		cr_assert(back.is_this_boot);
+		back.is_this_boot = r.is_this_boot;
+		cr_assert_eq(memcmp(&back, &r, sizeof(r)), 0);
+	}
+	strcpy(d.boot_id, "another");
+	cr_assert_eq(record_read(&d, "v", &back, &err), 0);
+	cr_assert(!back.is_this_boot);
+	cr_assert_eq(record_forget(&d, "v", &err), 0);
+	cr_assert_eq(record_forget(&d, "v", &err), 0);
+	cr_assert_eq(record_read(&d, "v", &back, &err), -1);
+	t_rmdir(dir);
+	cr_assert_eq(mem_live(), 0);
+}
+
+Test(record, any_damage_is_told_and_nothing_is_believed)
+{
+	struct nvme_record r = sample(), back = { .size_bytes = 1 };
+	struct err err = { .code = ERR_OK };
+	struct buf b;
+	char *text;
+
+	buf_init(&b, RECORD_MAX);
+	cr_assert_eq(record_format(&r, "v", "boot", &b, &err), 0);
+	text = malloc(b.len + 1);
+	for (size_t cut = 0; cut < b.len; cut += 1 + cut / 40) {
+		memcpy(text, b.data, cut);
+		text[cut] = '\0';
+		cr_assert_eq(record_parse(text, "v", "boot", &back, &err), -1, "%zu", cut);
+		cr_assert_eq(err.code, ERR_DATA_LOSS);
+	}
+	cr_assert_eq(back.size_bytes, 1, "the result must be untouched");
+	memcpy(text, b.data, b.len + 1);
+	cr_assert_eq(record_parse(text, "w", "boot", &back, &err), -1, "another volume's");
+	memcpy(text, b.data, b.len + 1);
+	text[8] = '2';
+	cr_assert_eq(record_parse(text, "v", "boot", &back, &err), -1, "another version");
+	free(text);
+	buf_fini(&b);
+}
+
+Test(record, no_value_can_forge_a_line)
+{
+	struct nvme_record r = sample();
+	struct err err = { .code = ERR_OK };
+	struct buf b;
+
+	strcpy(r.source, "x\nstage=staged");
+	buf_init(&b, RECORD_MAX);
+	cr_assert_eq(record_format(&r, "v", "boot", &b, &err), -1);
+	cr_assert_eq(err.code, ERR_INVALID);
+	buf_fini(&b);
+}
+
+static void one_oom_run(const struct record_dir *d)
+{
+	struct nvme_record r = sample(), back;
+	struct err err = { .code = ERR_OK };
+
+	if (record_write(d, "v", &r, &err) || record_read(d, "v", &back, &err))
+		cr_assert_eq(err.code, ERR_EXHAUSTED, "%s", err.msg);
+}
+
+Test(record, every_allocation_may_fail)
+{
+	struct record_dir d;
+	struct err err;
+	char dir[128];
+
+	cr_assert_eq(record_open(&d, t_mkdir(dir), &err), 0);
+	T_EACH_ALLOC_FAILS(one_oom_run(&d));
+	t_rmdir(dir);
+	cr_assert_eq(mem_live(), 0);
+}
