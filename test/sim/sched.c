@@ -136,6 +136,16 @@ static void make_garbage(struct run *r)
 		sb_addc(&r->out, (char)rand_u64());
 }
 
+/* Without interleaving one script holds the box until it is done; a hung one does not. */
+static bool is_held(const struct exec *e)
+{
+	for (const struct exec *x = e->sched->list; x; x = x->next)
+		if (x != e && x->in_script && x->state != EXEC_DONE &&
+		    x->state != EXEC_HUNG)
+			return true;
+	return false;
+}
+
 static void exec_body(struct exec *e)
 {
 	struct fault *f = e->sched->fault;
@@ -144,8 +154,12 @@ static void exec_body(struct exec *e)
 	e->hold_output = f->reply_ms > 0 || e->hang_after || e->is_garbage;
 	if (ms)
 		on_sleep(&e->run, ms);
+	while (!f->interleave && !e->is_dead && is_held(e))
+		on_sleep(&e->run, 1);
+	e->in_script = true;
 	e->failed =
 		e->run.ctl == CTL_DEAD || run_line(&e->run, e->line, strlen(e->line)) < 0;
+	e->in_script = false;
 	if (!e->is_dead && f->reply_ms > 0)
 		on_sleep(&e->run, (uint64_t)f->reply_ms);
 	if (e->is_garbage)
@@ -297,19 +311,6 @@ static void exec_slice(struct exec *e)
 	}
 }
 
-static bool may_run(const struct sched *s, const struct exec *e)
-{
-	if (e->state != EXEC_READY)
-		return false;
-	if (s->fault->interleave || e->started)
-		return true;
-	/* Without interleaving one script holds the box until it is done. */
-	for (const struct exec *x = s->list; x; x = x->next)
-		if (x->started && x->state != EXEC_DONE && x->state != EXEC_HUNG)
-			return false;
-	return true;
-}
-
 static void wake_due(struct exec *e, uint64_t now)
 {
 	if (e->state == EXEC_SLEEPING && now >= e->wake_ms)
@@ -325,13 +326,13 @@ int sched_turn(struct sched *s)
 	for (e = s->list; e; e = next) {
 		next = e->next;
 		wake_due(e, now);
-		if (may_run(s, e))
+		if (e->state == EXEC_READY)
 			exec_slice(e);
 		if (e->state == EXEC_DONE && !e->has_owner)
 			exec_free(e);
 	}
 	for (e = s->list; e; e = e->next) {
-		if (e->state == EXEC_READY && may_run(s, e))
+		if (e->state == EXEC_READY)
 			return 0;
 		if (e->state != EXEC_SLEEPING)
 			continue;

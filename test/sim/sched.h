@@ -34,7 +34,7 @@ struct exec {
 	enum exec_state state;
 	uint64_t wake_ms, start_ms,
 		die_ms; /* die_ms: cut, lives until then; 0: not cut */
-	bool started, failed, is_mutating, is_garbage, hold_output, is_dead;
+	bool started, in_script, failed, is_mutating, is_garbage, hold_output, is_dead;
 	bool hang_after;
 	bool has_owner; /* somebody waits for the answer */
 };
