@@ -16,6 +16,7 @@ struct fake_late {
 	struct list node;
 	struct rds_req req;
 	struct rds_record record;
+	bool is_past_guard;
 	char id[RDS_ID_MAX + 1], nonce[RDS_NONCE + 1], nqn[RDS_NQN_MAX + 1];
 };
 
@@ -243,7 +244,17 @@ static void run(struct fake_rds *f, struct rds_req *req)
 	}
 }
 
-static void keep_late(struct fake_rds *f, const struct rds_req *req)
+/* Whether the script would have got past its comparison. */
+static bool is_past(struct fake_rds *f, const struct rds_req *req)
+{
+	struct rds_req probe = *req;
+	const struct rds_volume *v = fake_rds_find(f, req->id);
+
+	probe.op.err.code = ERR_OK;
+	return v && req->kind >= RDS_PUBLISH && guard(f, &probe, v) == 0;
+}
+
+static void keep_late(struct fake_rds *f, const struct rds_req *req, bool is_torn)
 {
 	struct fake_late *l = mem_calloc(1, sizeof(*l));
 
@@ -265,6 +276,7 @@ static void keep_late(struct fake_rds *f, const struct rds_req *req)
 		l->req.record = &l->record;
 	}
 	l->req.base = NULL;
+	l->is_past_guard = is_torn && is_past(f, req);
 	list_append(&f->late, &l->node);
 }
 
@@ -280,6 +292,7 @@ unsigned fake_rds_n_late(const struct fake_rds *f)
 void fake_rds_run_late_nth(struct fake_rds *f, unsigned nth)
 {
 	struct list *it = f->late.next;
+	bool ignores_nonce = f->ignores_nonce;
 	struct fake_late *l;
 
 	while (nth--)
@@ -287,7 +300,9 @@ void fake_rds_run_late_nth(struct fake_rds *f, unsigned nth)
 	l = CONTAINER_OF(it, struct fake_late, node);
 	list_remove(&l->node);
 	l->req.op.err.code = ERR_OK;
+	f->ignores_nonce = ignores_nonce || l->is_past_guard;
 	run(f, &l->req);
+	f->ignores_nonce = ignores_nonce;
 	mem_free(l);
 }
 
@@ -315,8 +330,9 @@ static void take_effect(struct fake_req *fr)
 		fail(fr->req, ERR_UNAVAILABLE, "the box is away");
 		break;
 	case FAKE_LATE:
+	case FAKE_TORN:
 		if (is_mutation(fr->req))
-			keep_late(fr->f, fr->req);
+			keep_late(fr->f, fr->req, fr->fault == FAKE_TORN);
 		cut(fr);
 		break;
 	case FAKE_DROP:

@@ -13,6 +13,7 @@ enum fake_fault {
 	FAKE_DROP,   /* sent, never ran: UNAVAILABLE, outcome unknown */
 	FAKE_LOSE,   /* ran, the answer was lost: UNAVAILABLE, outcome unknown */
 	FAKE_LATE,   /* as LOSE, but it runs only at fake_rds_run_late() */
+	FAKE_TORN,   /* as LATE, but its comparison was made before it stopped */
 	FAKE_HANG,   /* neither runs nor answers until it is cancelled */
 };
 

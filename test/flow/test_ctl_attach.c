@@ -224,7 +224,7 @@ Test(ctl_attach, a_stale_belief_costs_a_round_and_nothing_else)
 	ctl_close(&c);
 }
 
-Test(ctl_attach, a_holder_that_vanished_from_the_record_grants_nothing_at_first)
+Test(ctl_attach, while_record_and_belief_disagree_nobody_new_is_admitted)
 {
 	struct ctl c;
 
@@ -232,8 +232,22 @@ Test(ctl_attach, a_holder_that_vanished_from_the_record_grants_nothing_at_first)
 	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-a"), ERR_OK);
 	memcpy(row(&c)->record.nonce, "ffffffff", RDS_NONCE);
 	row(&c)->record.n_holders = 0;
-	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_ABORTED);
-	cr_assert_eq(row(&c)->record.n_holders, 0);
+	row(&c)->is_exported = false;
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_PRECONDITION);
+		cr_assert_not_null(strstr(ctl_message(), "node-a"), "%s", ctl_message());
+		cr_assert_eq(row(&c)->record.n_holders, 0);
+		/* Another node's unpublish does not settle it. */
+		cr_assert_eq(ctl_unpublish(&c, "pvc-1", "node-c"), ERR_OK);
+	}
+	/* Its own publish does, */
+	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-a"), ERR_OK);
+	cr_assert(row(&c)->is_exported);
+	memcpy(row(&c)->record.nonce, "eeeeeeee", RDS_NONCE);
+	row(&c)->record.n_holders = 0;
+	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_PRECONDITION);
+	/* and its own unpublish. */
+	cr_assert_eq(ctl_unpublish(&c, "pvc-1", "node-a"), ERR_OK);
 	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_OK);
 	ctl_close(&c);
 }

@@ -89,13 +89,53 @@ Test(attachments, volumes_with_a_holder_are_counted_once)
 	attachments_learn(a, &free_one, false);
 	cr_assert_eq(attachments_count(a), 1);
 	v.record.n_holders = 0;
-	attachments_learn(a, &v, false);
+	attachments_learn(a, &v, true);
 	cr_assert_eq(attachments_count(a), 0);
 	/* What is not ours is not believed. */
 	v.record.n_holders = 1;
 	v.record.kind = RDS_RECORD_FOREIGN;
 	attachments_learn(a, &v, false);
 	cr_assert_eq(attachments_count(a), 0);
+	attachments_free(a);
+	cr_assert_eq(mem_live(), 0);
+}
+
+Test(attachments, a_look_takes_no_holder_away)
+{
+	struct attachments *a = attachments_new(&csi, NULL);
+	struct rds_volume v = held("v1", "own"), gone = held("v1", NULL);
+	struct attachments_belief b;
+
+	attachments_learn(a, &v, true);
+	memcpy(gone.record.nonce, "87654321", RDS_NONCE);
+	attachments_learn(a, &gone, false);
+	cr_assert(attachments_recall(a, "v1", &b));
+	cr_assert_eq(b.record.n_holders, 1);
+	/* The call that was about it does. */
+	attachments_accept(a, &gone);
+	cr_assert(attachments_recall(a, "v1", &b) && b.record.n_holders == 0);
+	/* Neither is one missed that was being cut off. */
+	v.record.is_fencing = true;
+	attachments_learn(a, &v, true);
+	attachments_learn(a, &gone, false);
+	cr_assert(attachments_recall(a, "v1", &b) && b.record.n_holders == 0);
+	attachments_free(a);
+	cr_assert_eq(mem_live(), 0);
+}
+
+Test(attachments, doubt_unseals_and_stays_until_something_was_seen)
+{
+	struct attachments *a = attachments_new(&csi, NULL);
+	struct rds_volume v = held("v1", "own");
+	struct attachments_belief b;
+
+	attachments_doubt(a, "v1");
+	attachments_learn(a, &v, true);
+	attachments_doubt(a, "v1");
+	cr_assert(attachments_recall(a, "v1", &b) && b.is_doubtful && !b.is_sealed);
+	cr_assert_eq(attachments_count(a), 1);
+	attachments_learn(a, &v, false);
+	cr_assert(attachments_recall(a, "v1", &b) && !b.is_doubtful && !b.is_sealed);
 	attachments_free(a);
 	cr_assert_eq(mem_live(), 0);
 }
@@ -156,7 +196,7 @@ Test(attachments, a_nonce_is_sealed_by_its_writing_and_not_by_a_look)
 	cr_assert(attachments_recall(a, "v1", &b) && !b.is_sealed);
 	/* A write that ended nobody knows how. */
 	attachments_learn(a, &v, true);
-	attachments_forget(a, "v1");
+	attachments_doubt(a, "v1");
 	attachments_learn(a, &v, false);
 	cr_assert(attachments_recall(a, "v1", &b) && !b.is_sealed);
 	attachments_free(a);

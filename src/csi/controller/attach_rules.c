@@ -227,6 +227,8 @@ enum attach_verdict attach_unpublish(const struct attach_view *view,
 const char *attach_missing(const struct rds_record *believed,
 			   const struct rds_record *found, const char *node)
 {
+	if (believed->is_fencing)
+		return NULL; /* they were being cut off */
 	for (unsigned i = 0; i < believed->n_holders; i++) {
 		const char *name = believed->holders[i].node;
 		bool is_there = is_holder(&believed->holders[i], node);

@@ -46,8 +46,7 @@ typedef enum attach_verdict attach_fn(const struct attach_view *view,
 attach_fn attach_publish, attach_unpublish;
 
 /* The first holder other than node that was believed and that the box no longer shows;
- * NULL = none. Then a script cut off long ago may have run on, and nothing is granted
- * on this sighting. */
+ * NULL = none. Then a script that was cut off may have run on over its record. */
 const char *attach_missing(const struct rds_record *believed,
 			   const struct rds_record *found, const char *node);
 #endif

@@ -21,7 +21,7 @@ struct belief {
 	struct list lru; /* newest first */
 	uint32_t generation;
 	uint8_t n_holders;
-	bool is_fencing, is_bound, is_sealed;
+	bool is_fencing, is_bound, is_sealed, is_doubtful;
 	char nonce[RDS_NONCE + 1];
 	char text[];
 };
@@ -162,6 +162,7 @@ bool attachments_recall(struct attachments *a, const char *id,
 		s = take(s, r->holders[i].node);
 	}
 	ret->is_sealed = b->is_sealed;
+	ret->is_doubtful = b->is_doubtful;
 	list_remove(&b->lru);
 	list_insert(a->lru.next, &b->lru);
 	return true;
@@ -208,19 +209,21 @@ static struct belief *pack(const struct rds_volume *v)
 	return b;
 }
 
-void attachments_learn(struct attachments *a, const struct rds_volume *volume,
-		       bool is_written)
+/* Takes the place of old, which may be NULL. */
+static void replace(struct attachments *a, struct belief *old, const struct rds_volume *v,
+		    bool is_written)
 {
-	struct belief *b = find(a, volume->id);
-	bool is_sealed = is_written || (b && b->is_sealed &&
-					strcmp(b->nonce, volume->record.nonce) == 0);
+	bool is_sealed = is_written || (old && old->is_sealed &&
+					strcmp(old->nonce, v->record.nonce) == 0);
+	struct belief *b;
 
-	attachments_forget(a, volume->id);
-	if (volume->record.kind != RDS_RECORD_OURS)
+	if (old)
+		drop(a, old);
+	if (v->record.kind != RDS_RECORD_OURS)
 		return;
 	if (a->beliefs.count >= ATTACHMENTS_MAX_BELIEFS)
 		drop(a, CONTAINER_OF(a->lru.prev, struct belief, lru));
-	b = pack(volume);
+	b = pack(v);
 	if (!b)
 		return;
 	if (map_add(&a->beliefs, &b->node, b->text)) {
@@ -231,6 +234,54 @@ void attachments_learn(struct attachments *a, const struct rds_volume *volume,
 	list_insert(a->lru.next, &b->lru);
 	if (b->n_holders)
 		a->n_held++;
+}
+
+static bool has_holder(const struct rds_record *r, const char *node)
+{
+	for (unsigned i = 0; i < r->n_holders; i++)
+		if (strcmp(r->holders[i].node, node) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a holder that is believed in is missing from the record, and not because it was
+ * being cut off. */
+static bool is_disputed(const struct belief *b, const struct rds_record *r)
+{
+	const char *s = b->text;
+
+	for (unsigned i = 0; i < 3; i++) /* id, NQN, claim */
+		s += strlen(s) + 1;
+	for (unsigned i = 0; i < b->n_holders && !b->is_fencing; i++) {
+		if (!has_holder(r, s + 1))
+			return true;
+		s += strlen(s) + 1;
+	}
+	return false;
+}
+
+void attachments_learn(struct attachments *a, const struct rds_volume *volume,
+		       bool is_written)
+{
+	struct belief *b = find(a, volume->id);
+
+	if (is_written || !b || !is_disputed(b, &volume->record))
+		replace(a, b, volume, is_written);
+}
+
+void attachments_accept(struct attachments *a, const struct rds_volume *volume)
+{
+	replace(a, find(a, volume->id), volume, false);
+}
+
+void attachments_doubt(struct attachments *a, const char *id)
+{
+	struct belief *b = find(a, id);
+
+	if (b) {
+		b->is_sealed = false;
+		b->is_doubtful = true;
+	}
 }
 
 void attachments_forget(struct attachments *a, const char *id)

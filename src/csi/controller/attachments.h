@@ -34,21 +34,29 @@ enum node_standing attachments_standing(const struct attachments *a, const char 
 /* The CSI name of a record's node: another one only for the UUID of a known long name. */
 const char *attachments_node_name(const struct attachments *a, const char *record_node);
 
-/* What is believed of a volume. is_sealed: this process wrote the nonce itself and knows
- * how that ended, so that no script which was cut off can still run under it. A nonce
- * that was only read may be the one that such a script waits for. */
+/* What is believed of a volume. */
 struct attachments_belief {
 	struct rds_record record;
 	char nqn[RDS_NQN_MAX + 1];
+	/* This process wrote the nonce itself and knows how that ended, so that no script
+	 * which was cut off can still run under it. A nonce that was only read may be the
+	 * one that such a script waits for. */
 	bool is_sealed;
+	/* A write since then ended nobody knows how: the box must be asked first. */
+	bool is_doubtful;
 };
 bool attachments_recall(struct attachments *a, const char *id,
 			struct attachments_belief *ret);
-/* Replaces the belief by what an exec has just shown; is_written: it was that exec which
- * wrote the record. Only a record of our own cluster is believed; anything else, or lack
- * of memory, leaves the volume without a belief. */
+
+/* What an exec has just shown; is_written: it was that exec which wrote the record. Only
+ * a record of our own cluster is believed; anything else, or lack of memory, leaves the
+ * volume without a belief. A row that was only read and lacks a holder that was believed
+ * in changes nothing: that holder was never unpublished here, so an old script may have
+ * run on, and while record and belief disagree nobody else is admitted. */
 void attachments_learn(struct attachments *a, const struct rds_volume *volume,
 		       bool is_written);
-/* Also when the outcome of a write is not known. */
+/* The row is what holds, whatever was believed: what was asked for is true of it. */
+void attachments_accept(struct attachments *a, const struct rds_volume *volume);
+void attachments_doubt(struct attachments *a, const char *id);
 void attachments_forget(struct attachments *a, const char *id);
 #endif

@@ -8,8 +8,8 @@ void box_prepare(struct box *box, enum rds_kind kind, const char *id)
 	box->is_listing = kind == RDS_LIST || kind == RDS_CAPACITY;
 }
 
-/* Whatever becomes of the parent, what the box has shown is kept: a belief dropped in
- * time is what keeps a later call from acting on an outcome nobody knows. */
+/* Whatever becomes of the parent, what the box has shown is kept, and a write whose
+ * outcome nobody knows casts doubt on what was believed. A grow writes no record. */
 static void learn(const struct box *box)
 {
 	const struct rds_req *req = &box->req;
@@ -20,8 +20,10 @@ static void learn(const struct box *box)
 	if (box_volume(box))
 		attachments_learn(a, &req->volume,
 				  req->kind >= RDS_PUBLISH && req->outcome == RDS_OK);
-	else if (op_failed(&req->op) ? req->is_outcome_unknown : true)
+	else if (!op_failed(&req->op))
 		attachments_forget(a, req->id);
+	else if (req->is_outcome_unknown && req->kind != RDS_GROW)
+		attachments_doubt(a, req->id);
 }
 
 static void on_box(struct op *op)

@@ -58,7 +58,8 @@ static bool is_warm(struct change *c)
 		return false;
 	}
 	view.is_sealed = c->believed.is_sealed;
-	return decide(c, &view, c->believed.nqn) == ATTACH_WRITE;
+	return !c->believed.is_doubtful &&
+	       decide(c, &view, c->believed.nqn) == ATTACH_WRITE;
 }
 
 static void start_read(struct change *c)
@@ -84,31 +85,51 @@ static void start_write(struct change *c, const struct rds_record *from)
 
 static void start_fence(struct change *c)
 {
-	c->believed.record.kind =
-		RDS_RECORD_NONE; /* from here on it is we who change it */
+	/* It cuts everybody off, those in dispute too. */
+	c->believed.record.kind = RDS_RECORD_NONE;
+	c->is_disputed = false;
 	fence_prepare(&c->fence, c->id, &c->volume.record, &c->plan.record);
 	op_move(&c->op, ST_FENCING);
 	fence_start(&c->fence, c->csi, &c->op);
 }
 
-/* A Publish grants nothing when the box has lost a holder that was believed in: an old
- * script may have run on. The row is what is believed from now on. */
+/* Nobody is admitted while the box lacks a holder that was believed in and that nobody
+ * unpublished here: an old script may have run on over its record, and the node may still
+ * have the volume. Its Unpublish, or its own Publish, settles it. */
 static int check_missing(struct change *c)
 {
 	const struct rds_record *believed = &c->believed.record;
 	const char *missing;
 
-	if (!c->is_publish || believed->kind != RDS_RECORD_OURS ||
-	    strcmp(believed->nonce, c->volume.record.nonce) == 0)
+	if (believed->kind != RDS_RECORD_OURS)
 		return 0;
 	missing = attach_missing(believed, &c->volume.record, c->ask.node);
-	if (!missing)
+	c->is_disputed = missing != NULL;
+	if (!missing || !c->is_publish)
 		return 0;
-	op_fail(&c->op, ERR_ABORTED,
-		"the record on the box no longer names %s; looked at again at the next "
-		"call",
+	op_fail(&c->op, ERR_PRECONDITION,
+		"the record on the box has lost node %s, which was never unpublished; "
+		"unpublish it first",
 		missing);
 	return -1;
+}
+
+/* The end. What this call wrote must not make a dispute over another node be forgotten:
+ * the belief goes back to those who held the volume before, less the one that left. */
+static void end(struct change *c)
+{
+	struct rds_volume v = c->volume;
+	struct rds_record *r = &v.record;
+
+	op_move(&c->op, ST_DONE);
+	if (!c->is_disputed || c->is_absent)
+		return;
+	r->n_holders = 0;
+	for (unsigned i = 0; i < c->believed.record.n_holders; i++)
+		if (strcmp(c->believed.record.holders[i].node, c->ask.node) != 0)
+			r->holders[r->n_holders++] = c->believed.record.holders[i];
+	attachments_accept(c->csi->attachments, &v);
+	attachments_doubt(c->csi->attachments, c->id);
 }
 
 /* The volume as the box shows it now. */
@@ -124,9 +145,9 @@ static void judge(struct change *c, const struct box *from, bool is_nonce_new)
 		is_nonce_new ||
 		(c->believed.record.kind == RDS_RECORD_OURS && c->believed.is_sealed &&
 		 strcmp(c->believed.record.nonce, c->volume.record.nonce) == 0);
-	if (volume_check_shape(&c->volume, &err) || check_missing(c)) {
+	if (volume_check_shape(&c->volume, &err) || (!is_nonce_new && check_missing(c))) {
 		op_fail_err(&c->op, &err);
-		op_move(&c->op, ST_DONE);
+		end(c);
 		return;
 	}
 	switch (decide(c, &view, c->volume.nqn)) {
@@ -136,8 +157,12 @@ static void judge(struct change *c, const struct box *from, bool is_nonce_new)
 	case ATTACH_FENCE:
 		start_fence(c);
 		return;
-	default:
-		op_move(&c->op, ST_DONE);
+	case ATTACH_DONE:
+		attachments_accept(c->csi->attachments, &c->volume);
+		end(c);
+		return;
+	case ATTACH_REFUSED:
+		end(c);
 	}
 }
 
@@ -149,7 +174,7 @@ static void do_result(struct change *c, const struct op *child, const struct box
 	if (!op_failed(&c->op) && from->req.outcome == RDS_ABSENT)
 		c->is_absent = true;
 	if (op_failed(&c->op) || c->is_absent)
-		op_move(&c->op, ST_DONE);
+		end(c);
 	else
 		judge(c, from, from->req.kind != RDS_GET && from->req.outcome == RDS_OK);
 }

@@ -21,6 +21,7 @@ struct change {
 	struct attachments_belief believed; /* record.kind NONE: nothing was */
 	/* Expected by the exec under way. */
 	char nqn[RDS_NQN_MAX + 1], nonce[RDS_NONCE + 1];
+	bool is_disputed; /* the box lacks a holder that was believed in */
 	struct attach_plan plan;
 	struct box box;
 	struct fence fence;
