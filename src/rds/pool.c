@@ -28,6 +28,12 @@ static void step_soon(struct pool *p)
 		(void)uv_idle_start(&p->again, on_again);
 }
 
+/* A session that hung up is not idle any more, though its end is still to come. */
+static bool is_idle(const struct pool_slot *s)
+{
+	return s->state == SLOT_IDLE && ssh_is_ready(&s->ssh);
+}
+
 static void count(const struct pool *p, struct lane_load *load, unsigned *ret_live)
 {
 	unsigned live = 0;
@@ -36,8 +42,8 @@ static void count(const struct pool *p, struct lane_load *load, unsigned *ret_li
 	for (unsigned i = 0; i < p->max_sessions; i++) {
 		const struct pool_slot *s = &p->slots[i];
 
-		live += s->state == SLOT_IDLE || s->state == SLOT_BUSY;
-		load->idle += s->state == SLOT_IDLE;
+		live += is_idle(s) || s->state == SLOT_BUSY;
+		load->idle += is_idle(s);
 		load->busy_bulk += s->state == SLOT_BUSY && s->batch->lane == LANE_BULK;
 	}
 	*ret_live = live;
@@ -156,7 +162,7 @@ static void run_batch(struct pool *p, struct pool_item *const *items, unsigned n
 
 	if (!b)
 		return;
-	while (p->slots[i].state != SLOT_IDLE)
+	while (!is_idle(&p->slots[i]))
 		i++;
 	p->slots[i].batch = b;
 	p->slots[i].state = SLOT_BUSY;
@@ -232,8 +238,7 @@ static void do_running(struct pool *p)
 	dispatch(p);
 	connect_more(p);
 	count(p, &load, &live);
-	if (!list_is_empty(&p->queue) && !live && !count_state(p, SLOT_CONNECTING) &&
-	    !count_state(p, SLOT_CLOSING))
+	if (!live && count_state(p, SLOT_EMPTY) == p->max_sessions)
 		fail_queue(p, &p->last);
 	if (live > POOL_WARM && list_is_empty(&p->queue))
 		clock_timer_start(p->op.loop, &p->trim, POOL_TRIM_MS, on_trim);

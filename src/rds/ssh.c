@@ -255,11 +255,18 @@ static void do_done(struct ssh *s)
 /* The socket is shut down first, so that no goodbye can say EAGAIN. */
 static void do_close(struct ssh *s)
 {
+	bool is_greeting = s->op.state == ST_GREETING;
+
 	op_move(&s->op, ST_CLOSING);
 	clock_timer_stop(&s->patience);
 	ssh_key_wipe(&s->key);
 	if (s->fd >= 0)
 		(void)shutdown(s->fd, SHUT_RDWR);
+	/* libssh2 1.10 leaks its half of an unfinished key exchange: it frees it only on
+	 * the call's own way out. */
+	for (int i = 0; is_greeting && i < 64; i++)
+		is_greeting = libssh2_session_handshake(s->session, s->fd) ==
+			      LIBSSH2_ERROR_EAGAIN;
 	for (int i = 0; s->session && i < 64; i++)
 		if (libssh2_session_free(s->session) != LIBSSH2_ERROR_EAGAIN)
 			s->session = NULL;

@@ -94,15 +94,18 @@ static int fill_place(struct ros_args *a, const struct rds_req *req,
 	return 0;
 }
 
+static bool needs_nqn(enum rds_kind kind)
+{
+	return kind == RDS_CREATE || kind == RDS_PUBLISH || kind == RDS_FENCE_FINISH;
+}
+
 static int check(const struct rds_req *req, const struct ros_site *site, struct err *err)
 {
 	if (req->kind == RDS_LIST || req->kind == RDS_CAPACITY)
 		return 0;
 	if (!ros_is(ROS_ID, req->id))
 		return err_set(err, ERR_INVALID, "not a volume id");
-	if ((req->kind == RDS_CREATE || req->kind == RDS_PUBLISH ||
-	     req->kind == RDS_FENCE_FINISH) &&
-	    !ros_is(ROS_NQN, req->nqn))
+	if (needs_nqn(req->kind) && !ros_is(ROS_NQN, req->nqn))
 		return err_set(err, ERR_INVALID, "not an NQN");
 	if (req->expect_nonce && !disk_record_is_nonce(req->expect_nonce))
 		return err_set(err, ERR_INVALID, "not a nonce");

@@ -1,0 +1,145 @@
+#include "support/box.h"
+
+/* Many requests at once: joined, spread over few sessions, kept in their lanes. */
+enum { MANY = 100 };
+
+static struct t_box b;
+static struct t_req reqs[MANY];
+
+static unsigned count_done(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MANY; i++)
+		n += (unsigned)reqs[i].dones;
+	return n;
+}
+
+static void start_many(enum rds_kind kind, unsigned from)
+{
+	char id[32];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(id, sizeof(id), "pvc-%04x", i + from);
+		t_req_init(&reqs[i], kind, id);
+		t_req_start(&b, &reqs[i]);
+	}
+}
+
+static void wait_many(void)
+{
+	t_run_until(&b.l, count_done() == MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		cr_assert_eq(reqs[i].dones, 1);
+		cr_assert_eq(reqs[i].err.code, ERR_OK, "%u: %s", i, reqs[i].err.msg);
+	}
+}
+
+Test(rds_crowd, creates_are_joined_and_every_one_gets_its_own_answer)
+{
+	struct ros_stats stats;
+
+	t_box_open(&b, "--latency-ms 20");
+	t_box_connect(&b);
+	start_many(RDS_CREATE, 0);
+	wait_many();
+	for (unsigned i = 0; i < MANY; i++) {
+		cr_assert_str_eq(reqs[i].req.volume.id, reqs[i].id);
+		cr_assert_str_eq(reqs[i].req.volume.nqn, reqs[i].nqn);
+		cr_assert_str_eq(reqs[i].req.volume.record.claim, reqs[i].record.claim);
+	}
+	cr_assert_eq(t_box_stat(&b, "files"), MANY);
+	cr_assert_leq(t_box_stat(&b, "execs"), 1 + 10);
+	cr_assert_leq(t_box_stat(&b, "connections"), 4);
+	cr_assert_leq(t_box_stat(&b, "execs_peak"), 4);
+	ros_stats(b.rds, &stats);
+	cr_assert_geq(stats.joined, 90);
+	start_many(RDS_DELETE, 0);
+	wait_many();
+	cr_assert_eq(t_box_stat(&b, "files"), 0);
+	t_box_close(&b);
+}
+
+Test(rds_crowd, one_bad_create_spoils_no_other_of_its_script)
+{
+	t_box_open(&b, "--latency-ms 20");
+	t_box_connect(&b);
+	/* Its NQN is taken by a disk of somebody else. */
+	t_box_script(
+		&b,
+		"/disk/add type=file slot=foreign file-path=\"/storage-pool/f.img\" "
+		"file-size=1M nvme-tcp-server-nqn=\"nqn.2000-02.com.mikrotik:pvc-0032\"");
+	start_many(RDS_CREATE, 0);
+	t_run_until(&b.l, count_done() == MANY);
+	for (unsigned i = 0; i < MANY; i++)
+		cr_assert_eq(reqs[i].err.code, i == 0x32 ? ERR_EXISTS : ERR_OK, "%u %s",
+			     i, reqs[i].err.msg);
+	t_box_close(&b);
+}
+
+Test(rds_crowd, publish_does_not_wait_for_slow_creates)
+{
+	struct t_req one, q;
+
+	t_box_open(&b, "--op-ms add=400");
+	t_box_connect(&b);
+	t_req_init(&one, RDS_CREATE, "first");
+	t_req_run(&b, &one);
+	start_many(RDS_CREATE, 0);
+	t_req_change(&q, RDS_PUBLISH, &one.req.volume);
+	t_req_run(&b, &q);
+	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+	cr_assert_lt(count_done(), 20, "it waited for %u creates", count_done());
+	for (unsigned i = 0; i < MANY; i++)
+		op_cancel(&reqs[i].req.op, ERR_CANCELLED);
+	t_run_until(&b.l, count_done() == MANY);
+	t_box_close(&b);
+}
+
+static void make_disks(unsigned n, const char *cluster)
+{
+	char script[512];
+
+	snprintf(script, sizeof(script),
+		 ":for i from=1 to=%u do={:local n (\"%s-\".$i);/disk/add type=\"file\" "
+		 "slot=$n file-path=(\"/storage-pool/metal-csi/\".$n.\".img\") "
+		 "file-size=\"1073741824\" comment=\"rds-csi:1 0123abcd c=%s g=0 s=ok "
+		 "h=- b=0 "
+		 "q=-\"}",
+		 n, cluster, cluster);
+	cr_assert_eq(strlen(t_box_script(&b, script)), 0, "%s", t_box_script(&b, script));
+}
+
+Test(rds_crowd, lists_of_any_length_hold_our_own_volumes_once_each)
+{
+	struct t_req q;
+	long before;
+
+	t_box_open(&b, "--pool-fs xfs");
+	t_box_connect(&b);
+	make_disks(1000, "prod-1");
+	make_disks(10, "other");
+	t_req_init(&q, RDS_LIST, NULL);
+	t_req_run(&b, &q);
+	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+	cr_assert_eq(q.rows, 1000);
+	before = t_box_stat(&b, "execs");
+	t_req_init(&q, RDS_LIST, NULL);
+	t_req_run(&b, &q);
+	cr_assert_eq(t_box_stat(&b, "execs"), before + 1);
+	t_box_close(&b);
+}
+
+Test(rds_crowd, lists_beyond_one_answer_come_in_parts)
+{
+	struct t_req q;
+
+	t_box_open(&b, "--pool-fs xfs");
+	t_box_connect(&b);
+	make_disks(2600, "prod-1");
+	t_req_init(&q, RDS_LIST, NULL);
+	t_req_run(&b, &q);
+	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+	cr_assert_eq(q.rows, 2600);
+	t_box_close(&b);
+}
