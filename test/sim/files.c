@@ -161,6 +161,18 @@ const char *box_file_fs(const struct box *b, const char *path)
 	return fs;
 }
 
+/* In a snapshot, whose data is its origin's. */
+static bool is_shared(struct box *b, const char *path)
+{
+	const char *at = path + strlen(b->opt.mount_point) + 1;
+	char name[512];
+	const struct subvol *s;
+
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "/"), at);
+	s = box_subvol_by_name(b, name);
+	return s && s->is_snapshot;
+}
+
 /* Files that lie on the pool at start, whoever made them, take space too. */
 static void scan_dir(struct box *b, const char *path, unsigned depth)
 {
@@ -180,8 +192,7 @@ static void scan_dir(struct box *b, const char *path, unsigned depth)
 			continue;
 		if (S_ISDIR(st.st_mode))
 			scan_dir(b, sub, depth + 1);
-		else if (S_ISREG(st.st_mode) && !box_image(b, sub) &&
-			 !strstr(sub, "/snap-"))
+		else if (S_ISREG(st.st_mode) && !box_image(b, sub) && !is_shared(b, sub))
 			box_image_charge(b, sub, (uint64_t)st.st_size);
 	}
 	if (dir)
@@ -190,5 +201,8 @@ static void scan_dir(struct box *b, const char *path, unsigned depth)
 
 void box_image_scan(struct box *b)
 {
+	for (const struct disk *d = b->first; d; d = d->next)
+		if (d->path)
+			box_image_charge(b, d->path, d->file_size);
 	scan_dir(b, b->opt.mount_point, 0);
 }

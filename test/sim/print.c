@@ -223,7 +223,8 @@ static void print_legend(struct run *r, const struct menu *m, const struct rows 
 		if (rows->n == 0 || seen[(unsigned char)f->letter & 127])
 			sb_printf(&line, "%s%c - %s",
 				  line.len ? "; " : "Flags: ", f->letter, f->legend);
-	run_put(r, line.p ? line.p : "Flags:", line.p ? line.len : 6);
+	if (line.p)
+		run_put(r, line.p, line.len);
 	sb_fini(&line);
 }
 

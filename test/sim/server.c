@@ -159,11 +159,11 @@ void server_loop(struct server *s, const volatile int *stop)
 			conn_accept(s, fd);
 		for (struct conn *c = s->conns; c; c = c->next)
 			conn_step(c);
-		reap(s);
-		timeout = sched_turn(&s->sched);
 		control_step(s);
 		reap(s);
 		box_tick(s->box);
+		/* Last: it says how long nothing can happen, which all before may change. */
+		timeout = sched_turn(&s->sched);
 	}
 }
 

@@ -481,3 +481,29 @@ Test(menus, nothing_is_silently_ignored)
 	cr_expect_eq(t.box->stats.unknown, 5u);
 	t_close(&t);
 }
+
+/* Space after a restart: disks and lone files are charged, snapshots are not. */
+Test(menus, space_after_a_restart)
+{
+	struct t_box t;
+	uint64_t charged;
+
+	t_open(&t);
+	add_disk(&t, "v1");
+	add_disk(&t, "snap-flat");
+	t_is(&t, "/disk remove snap-flat; /disk/btrfs/subvolume/add fs=pool name=vol-a",
+	     "");
+	t_is(&t,
+	     "/disk add type=file slot=a file-path=/storage-pool/vol-a/volume.img "
+	     "file-size=1M",
+	     "");
+	t_is(&t, "/disk/btrfs/subvolume/add fs=pool parent=vol-a name=s1", "");
+	t_is(&t, "/disk/btrfs/subvolume/add fs=pool parent=vol-a name=s2", "");
+	t_is(&t, "/disk add type=file slot=s2 file-path=/storage-pool/s2/volume.img", "");
+	charged = t.box->charged;
+	cr_expect_eq(charged, 2 * 1073741824u + 2 * 1048576u);
+	box_close(t.box);
+	t_start(&t);
+	cr_expect_eq(t.box->charged, charged);
+	t_close(&t);
+}
