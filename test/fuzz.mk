@@ -1,13 +1,15 @@
 # libFuzzer with ASan and UBSan, by clang alone: test/fuzz/fuzz_x.c, seeds in test/fuzz/corpus/x.
 .PHONY: fuzz-smoke
-FUZZ         := wire h2conn
+FUZZ         := wire h2conn request
 FUZZ_SECONDS ?= 30
 FUZZDIR      := build/fuzz-clang
-FUZZFLAGS    := -std=c11 -D_GNU_SOURCE -Isrc -Itest -g -O1 -pthread -Wall -Wextra -Werror \
+FUZZFLAGS    := -std=c11 -D_GNU_SOURCE -Isrc -Itest -I$(GEN) -g -O1 -pthread -Wall -Wextra -Werror \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZSRC_wire   := src/csi/grpc/wire.c src/core/buf.c src/core/mem.c src/core/err.c
 FUZZSRC_h2conn := $(FUZZSRC_wire) src/csi/grpc/fields.c src/csi/grpc/h2.c src/csi/grpc/call.c \
 		src/core/clock.c
+FUZZSRC_request := src/csi/validate.c src/csi/call_json.c src/csi/call_help.c src/core/str.c \
+		src/core/arena.c src/core/buf.c src/core/mem.c src/core/err.c $(GEN)/csi.pb-c.c
 
 fuzz-smoke: $(FUZZ:%=$(FUZZDIR)/fuzz_%)  ## each fuzz target for FUZZ_SECONDS (30)
 	@for t in $(FUZZ); do \
@@ -20,7 +22,8 @@ fuzz-smoke: $(FUZZ:%=$(FUZZDIR)/fuzz_%)  ## each fuzz target for FUZZ_SECONDS (3
 		grep -E 'executed_units|peak_rss' $(FUZZDIR)/$$t.log; \
 	done
 
-$(FUZZDIR)/fuzz_%: test/fuzz/fuzz_%.c Makefile test/fuzz.mk $(wildcard src/csi/grpc/*.[ch] src/core/*.[ch])
+$(FUZZDIR)/fuzz_%: test/fuzz/fuzz_%.c Makefile test/fuzz.mk $(wildcard src/csi/*.[ch] src/csi/grpc/*.[ch] src/core/*.[ch]) \
+		$(GENH)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
-	$(Q)clang $(FUZZFLAGS) $< $(FUZZSRC_$*) -luv -lnghttp2 -o $@
+	$(Q)clang $(FUZZFLAGS) $< $(FUZZSRC_$*) -luv -lnghttp2 -lprotobuf-c -ljansson -o $@
