@@ -76,6 +76,21 @@ void lab_open_real(struct node_lab *lab)
 	lab->is_real = true;
 }
 
+void lab_reopen_real(struct node_lab *lab, const struct node_lab *of)
+{
+	struct nvme_loop_conf conf;
+	struct err err;
+
+	*lab = *of;
+	t_loop_open(&lab->loop);
+	lab->csi.loop = &lab->loop.uv;
+	lab->csi.inflight = (struct map){ .n_buckets = 0 };
+	conf = (struct nvme_loop_conf){ lab->exports, lab->state, helper() };
+	lab->csi.nvme = nvme_loop_new(&lab->loop.uv, &conf, &err);
+	if (!lab->csi.nvme)
+		_exit(2);
+}
+
 unsigned lab_mounts(const char *path)
 {
 	char line[8192], at[4096];

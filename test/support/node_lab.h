@@ -22,6 +22,9 @@ struct node_lab {
 /* With loop devices: needs root, loop-control and the helper program, else the test is
  * skipped. */
 void lab_open_real(struct node_lab *lab);
+/* Another driver over the same directory, for a process of its own that ends by _exit or
+ * by a signal: nothing is made, nothing is to be closed. */
+void lab_reopen_real(struct node_lab *lab, const struct node_lab *of);
 /* Over a port of the caller's. */
 void lab_open(struct node_lab *lab, struct nvme *nvme);
 /* Checks that no mount and no loop device of the lab is left, then removes all. */
