@@ -12,6 +12,8 @@
  * escape them, and a reader must cope. */
 static void write_string(struct sb *out, const char *s, size_t n)
 {
+	size_t n_plain;
+
 	sb_addc(out, '"');
 	for (size_t i = 0; i < n; i++) {
 		switch (s[i]) {
@@ -30,7 +32,10 @@ static void write_string(struct sb *out, const char *s, size_t n)
 			sb_adds(out, "\\t");
 			break;
 		default:
-			sb_addc(out, s[i]);
+			n_plain = i + strcspn(s + i, "\"\\\n\r\t");
+			n_plain = n_plain > i && n_plain <= n ? n_plain : i + 1;
+			sb_add(out, s + i, n_plain - i);
+			i = n_plain - 1;
 		}
 	}
 	sb_addc(out, '"');

@@ -81,11 +81,22 @@ static const struct {
 
 static bool is_yesno(const char *prop)
 {
-	const struct cmd_schema *set = schema_cmd(menu_disk.schema, "set", 3, 0);
-	const struct arg_schema *as = schema_arg(set, prop, strlen(prop), 0);
+	static struct {
+		const char *prop; /* the schema's own string, so its address will do */
+		bool yes;
+	} known[256];
+	unsigned at = (unsigned)((uintptr_t)prop >> 3) % 256;
+	const struct cmd_schema *set;
+	const struct arg_schema *as;
 
-	return as && as->n_values == 2 && !strcmp(as->values[0], "no") &&
-	       !strcmp(as->values[1], "yes");
+	if (known[at].prop == prop)
+		return known[at].yes;
+	set = schema_cmd(menu_disk.schema, "set", 3, 0);
+	as = schema_arg(set, prop, strlen(prop), 0);
+	known[at].prop = prop;
+	known[at].yes = as && as->n_values == 2 && !strcmp(as->values[0], "no") &&
+			!strcmp(as->values[1], "yes");
+	return known[at].yes;
 }
 
 /* Stored text as the type that get gives. */

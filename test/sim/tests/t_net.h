@@ -31,7 +31,8 @@ static inline void t_child(struct t_net *t, const char *const *args, int out)
 	for (; args && *args; args++)
 		argv[argc++] = *args;
 	dup2(out, 1);
-	freopen("/dev/null", "w", stderr);
+	if (!freopen("/dev/null", "w", stderr))
+		_exit(3);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
 	opts_init(&s.opt);
