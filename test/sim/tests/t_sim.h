@@ -124,4 +124,18 @@ static inline void t_rows(struct t_box *t, const struct t_row *rows, size_t n)
 
 #define T_ROWS(t, rows) t_rows(t, rows, sizeof(rows) / sizeof *(rows))
 
+#define NQN "nqn.2000-02.com.mikrotik:"
+
+static inline void add_disk(struct t_box *t, const char *slot)
+{
+	char line[512];
+
+	snprintf(line, sizeof line,
+		 "/disk add type=file slot=\"%s\" "
+		 "file-path=\"/storage-pool/metal-csi/%s.img\" "
+		 "file-size=1G mount-filesystem=no nvme-tcp-server-nqn=\"" NQN "%s\"",
+		 slot, slot, slot);
+	t_is(t, line, "");
+}
+
 #endif

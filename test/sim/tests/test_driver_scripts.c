@@ -3,6 +3,7 @@
 #include "sim/tests/t_sim.h"
 
 #define ID "pvc-0a1b2c3d-4e5f-6789-abcd-ef0123456789"
+#undef NQN
 #define NQN "nqn.2000-02.com.mikrotik:" ID
 #define FILEP "/storage-pool/vol-" ID "/volume.img"
 #define FLAT "/storage-pool/metal-csi/" ID ".img"
