@@ -4,52 +4,62 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
 #include "core/str.h"
 #include "rds/ros_text.h"
+#include "rds/row.h"
 
 static void copy(char *out, size_t size, const char *s)
 {
 	(void)snprintf(out, size, "%s", s ? s : "");
 }
 
-static void note_package(struct features_seen *seen, const json_t *row)
+/* A text too long for its place is none that we could use. */
+static void text(const struct row *row, const char *key, char *out, size_t size)
 {
-	const char *name = json_get_str(row, "name");
-	bool is_off = false;
+	if (row_text(row, key, out, size))
+		out[0] = '\0';
+}
 
-	if (!name || strcmp(name, "rose-storage") != 0)
+static void note_package(struct features_seen *seen, const struct row *row)
+{
+	char name[32];
+	bool is_off;
+
+	text(row, "name", name, sizeof(name));
+	if (strcmp(name, "rose-storage") != 0)
 		return;
-	(void)json_to_bool(json_object_get(row, "disabled"), &is_off);
+	(void)row_flag(row, "disabled", &is_off);
 	seen->has_package = true;
 	seen->is_package_off = is_off;
 }
 
 /* A Btrfs of several disks lists the mount point at each of them. */
-static void note_pool(struct features_seen *seen, const json_t *row)
+static void note_pool(struct features_seen *seen, const struct row *row)
 {
-	const char *slot = json_get_str(row, "slot"),
-		   *uuid = json_get_str(row, "fs-uuid");
+	char uuid[sizeof(seen->uuid)];
 
+	text(row, "fs-uuid", uuid, sizeof(uuid));
 	if (seen->n_pools++) {
-		seen->is_ambiguous |= !uuid || !*uuid || strcmp(uuid, seen->uuid) != 0;
+		seen->is_ambiguous |= !uuid[0] || strcmp(uuid, seen->uuid) != 0;
 		return;
 	}
-	copy(seen->pool_slot, sizeof(seen->pool_slot), slot);
 	copy(seen->uuid, sizeof(seen->uuid), uuid);
-	copy(seen->fs, sizeof(seen->fs), json_get_str(row, "fs"));
-	copy(seen->label, sizeof(seen->label), json_get_str(row, "fs-label"));
+	text(row, "slot", seen->pool_slot, sizeof(seen->pool_slot));
+	text(row, "fs", seen->fs, sizeof(seen->fs));
+	text(row, "fs-label", seen->label, sizeof(seen->label));
 }
 
 /* Subvolumes are made by the file system's label and found again by path, so the pool
  * must show its root, not another subvolume, at the mount point, and the properties must
  * mean what we take them for: fs the label, name the last component. */
-static void note_subvolume(struct features_seen *seen, const json_t *row)
+static void note_subvolume(struct features_seen *seen, const struct row *row)
 {
-	const char *fs = json_get_str(row, "fs"), *name = json_get_str(row, "name");
-	const char *full = json_get_str(row, "fullname");
+	char fs[sizeof(seen->label)], name[16], full[16];
 
-	if (fs && name && full && seen->label[0] && strcmp(fs, seen->label) == 0 &&
+	text(row, "fs", fs, sizeof(fs));
+	text(row, "name", name, sizeof(name));
+	text(row, "fullname", full, sizeof(full));
+	if (seen->label[0] && strcmp(fs, seen->label) == 0 &&
 	    strcmp(name, "<FS_ROOT>") == 0 && strcmp(full, "<FS_ROOT>") == 0)
 		seen->has_root = true;
 }
@@ -57,22 +67,20 @@ static void note_subvolume(struct features_seen *seen, const json_t *row)
 void features_note(struct features_seen *seen, const struct ros_event *ev)
 {
 	struct err err;
-	json_t *row;
+	struct row row;
 
 	if (ev->word == ROS_SAID_VERSION)
 		copy(seen->version, sizeof(seen->version), ev->text);
 	if (ev->word != ROS_SAID_ROW)
 		return;
-	row = json_parse(ev->text, ev->len, &err);
-	if (!row)
+	if (row_parse(&row, ev->text, ev->len, &err))
 		seen->is_nonsense = true;
 	else if (ev->tag == 'b')
-		note_package(seen, row);
+		note_package(seen, &row);
 	else if (ev->tag == 'c')
-		note_pool(seen, row);
+		note_pool(seen, &row);
 	else if (ev->tag == 'd')
-		note_subvolume(seen, row);
-	json_decref(row);
+		note_subvolume(seen, &row);
 }
 
 /* "7.24.4 (stable)", "7.21rc3": 7.21 or later. */

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/json.h"
 #include "core/str.h"
 
 bool judge_is_mutation(enum rds_kind kind)
@@ -15,12 +14,12 @@ static void note_row(struct judge_answer *a, const struct ros_event *ev,
 		     const struct ros_site *site)
 {
 	struct err err;
-	json_t *row = json_parse(ev->text, ev->len, &err);
+	struct row row;
 
-	if (a->has_row || !row || ros_row_volume(&a->row, row, site, &err))
+	if (a->has_row || row_parse(&row, ev->text, ev->len, &err) ||
+	    ros_row_volume(&a->row, &row, site, &err))
 		a->is_nonsense = true;
 	a->has_row = true;
-	json_decref(row);
 }
 
 void judge_note(struct judge_answer *a, const struct ros_event *ev,

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/json.h"
 #include "core/str.h"
 #include "rds/disk_record.h"
 
@@ -158,9 +157,25 @@ static void take_newline(struct ros_reply *r)
 	start_line(r);
 }
 
+/* Most of a list is text inside the strings of rows: taken a run at a time. How many of
+ * the n bytes could be taken so. */
+static size_t take_text(struct ros_reply *r, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	if (r->where != ROS_IN_OBJECT || !r->in_string || r->is_escaped)
+		return 0;
+	while (i < n && p[i] >= ' ' && p[i] <= '~' && p[i] != '"' && p[i] != '\\')
+		i++;
+	/* What does not fit is left to the byte by byte way, which says so. */
+	return i && r->line.len + i <= r->line.max && buf_append(&r->line, p, i) == 0 ? i
+										      : 0;
+}
+
 void ros_reply_feed(struct ros_reply *r, const char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = take_text(r, p, n); i < n;
+	     i += 1 + take_text(r, p + i + 1, n - i - 1)) {
 		char c = p[i];
 
 		if (c == '\n')
@@ -255,76 +270,59 @@ enum ros_fault ros_fault_of(const char *text)
 	return fault == ROS_FAULT_NONE ? ROS_FAULT_OTHER : fault;
 }
 
-/* Absent and null are the empty text. */
-static int text_of(const json_t *row, const char *key, char *out, size_t size)
+static int path_of(const struct row *row, struct rds_volume *v)
 {
-	const json_t *v = json_object_get(row, key);
-	const char *s = v && !json_is_null(v) ? json_string_value(v) : "";
+	char path[RDS_PATH_MAX + 1];
+	bool has_slash;
 
-	if (!s || strlen(s) >= size)
+	if (row_text(row, "file-path", path, sizeof(path)))
 		return -1;
-	memcpy(out, s, strlen(s) + 1);
+	has_slash = path[0] == '/';
+	if (strlen(path) + !has_slash > RDS_PATH_MAX)
+		return -1;
+	if (path[0])
+		(void)snprintf(v->path, sizeof(v->path), "%s%.*s", has_slash ? "" : "/",
+			       RDS_PATH_MAX - 1 + has_slash, path);
 	return 0;
 }
 
-static int flag_of(const json_t *row, const char *key, bool *ret)
+static int port_of(const struct row *row, struct rds_volume *v)
 {
-	const json_t *v = json_object_get(row, key);
+	uint64_t port;
 
-	return v && !json_is_null(v) ? json_to_bool(v, ret) : 0;
-}
-
-static int number_of(const json_t *row, const char *key, uint64_t max, uint64_t *ret)
-{
-	const json_t *v = json_object_get(row, key);
-
-	if (!v || json_is_null(v))
-		return 0;
-	return json_to_u64(v, ret) || *ret > max ? -1 : 0;
-}
-
-static int path_of(const json_t *row, struct rds_volume *v)
-{
-	const char *s = json_get_str(row, "file-path");
-	bool has_slash = s && *s == '/';
-
-	if (!s || !*s)
-		return 0;
-	if (strlen(s) + !has_slash > RDS_PATH_MAX)
+	if (row_u64(row, "nvme-tcp-server-port", &port) || port > UINT16_MAX)
 		return -1;
-	(void)snprintf(v->path, sizeof(v->path), "%s%s", has_slash ? "" : "/", s);
+	v->port = (uint16_t)port;
 	return 0;
 }
 
-/* Foreign disks may bear any comment: whatever is no text is unreadable, not an error. */
-static void record_of(const json_t *row, struct rds_volume *v, const char *cluster_id)
+/* Foreign disks may bear any comment: whatever is no text, or longer than any record, is
+ * unreadable, not an error. */
+static void record_of(const struct row *row, struct rds_volume *v, const char *cluster_id)
 {
-	const json_t *c = json_object_get(row, "comment");
+	char comment[RDS_RECORD_MAX];
 
-	if (c && !json_is_null(c) && !json_is_string(c))
+	if (row_text(row, "comment", comment, sizeof(comment)))
 		v->record.kind = RDS_RECORD_UNREADABLE;
 	else
-		disk_record_parse(&v->record, json_string_value(c), cluster_id);
+		disk_record_parse(&v->record, comment, cluster_id);
 }
 
-int ros_row_volume(struct rds_volume *v, const json_t *row, const struct ros_site *site,
-		   struct err *err)
+int ros_row_volume(struct rds_volume *v, const struct row *row,
+		   const struct ros_site *site, struct err *err)
 {
-	uint64_t port = 0;
 	char type[32];
 
 	*v = (struct rds_volume){ .size_bytes = 0 };
-	if (!json_is_object(row) || text_of(row, "slot", v->id, sizeof(v->id)) ||
-	    !v->id[0] || text_of(row, "type", type, sizeof(type)) ||
-	    text_of(row, "nvme-tcp-server-nqn", v->nqn, sizeof(v->nqn)) ||
-	    path_of(row, v) || number_of(row, "size", INT64_MAX, &v->size_bytes) ||
-	    number_of(row, "nvme-tcp-server-port", 65535, &port) ||
-	    flag_of(row, "mounted", &v->is_mounted) ||
-	    flag_of(row, "mount-filesystem", &v->mount_filesystem) ||
-	    flag_of(row, "nvme-tcp-export", &v->is_exported))
+	if (row_text(row, "slot", v->id, sizeof(v->id)) || !v->id[0] ||
+	    row_text(row, "type", type, sizeof(type)) ||
+	    row_text(row, "nvme-tcp-server-nqn", v->nqn, sizeof(v->nqn)) ||
+	    path_of(row, v) || port_of(row, v) || row_u64(row, "size", &v->size_bytes) ||
+	    v->size_bytes > INT64_MAX || row_flag(row, "mounted", &v->is_mounted) ||
+	    row_flag(row, "mount-filesystem", &v->mount_filesystem) ||
+	    row_flag(row, "nvme-tcp-export", &v->is_exported))
 		return err_set(err, ERR_UNAVAILABLE,
 			       "the box described a disk in a way that makes no sense");
-	v->port = (uint16_t)port;
 	v->is_file_disk = strcmp(type, "file") == 0;
 	v->layout = ros_site_layout(site, v->id, v->path);
 	record_of(row, v, site->cluster_id);

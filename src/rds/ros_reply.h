@@ -1,6 +1,5 @@
 #ifndef RDS_ROS_REPLY_H
 #define RDS_ROS_REPLY_H
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +8,7 @@
 #include "core/err.h"
 #include "rds/rds.h"
 #include "rds/ros_site.h"
+#include "rds/row.h"
 
 /* What a script printed, read as it comes in, in pieces of any size. An array of rows is
  * handed out object by object, so that a list of any length takes the memory of one row.
@@ -87,6 +87,6 @@ enum ros_fault ros_console_fault(const char *line);
 
 /* A row of /disk. -1 (ERR_UNAVAILABLE: the reply makes no sense) when there is no slot,
  * a number or a flag is none, or a text is longer than its field. */
-int ros_row_volume(struct rds_volume *v, const json_t *row, const struct ros_site *site,
-		   struct err *err);
+int ros_row_volume(struct rds_volume *v, const struct row *row,
+		   const struct ros_site *site, struct err *err);
 #endif

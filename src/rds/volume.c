@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "core/json.h"
 #include "core/mem.h"
 #include "core/rand.h"
 #include "rds/judge.h"
@@ -59,13 +58,13 @@ static void on_sent(struct pool_item *it)
 static void pass_row(struct volume *v, const struct ros_event *ev)
 {
 	struct err err = { .code = ERR_OK };
-	json_t *row = json_parse(ev->text, ev->len, &err);
+	struct row row;
 
-	if (!row || ros_row_volume(&v->answer.row, row, &v->ros->site, &err))
+	if (row_parse(&row, ev->text, ev->len, &err) ||
+	    ros_row_volume(&v->answer.row, &row, &v->ros->site, &err))
 		v->answer.is_nonsense = true;
 	else if (v->answer.row.record.kind == RDS_RECORD_OURS)
 		v->req->on_row(v->req, &v->answer.row);
-	json_decref(row);
 }
 
 static void on_event(struct pool_item *it, const struct ros_event *ev)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "core/json.h"
 #include "core/rand.h"
 #include "rds/ros_text.h"
 #include "rds/volume.h"
@@ -153,13 +152,13 @@ void volume_args_capacity(struct rds_req *req, struct judge_answer *a,
 {
 	uint64_t size = 0, available = 0, reserve;
 	struct err err;
-	json_t *row = json_parse(ev->text, ev->len, &err);
+	struct row row;
 
-	if (!row || a->has_row || json_to_u64(json_object_get(row, "size"), &size) ||
-	    json_to_u64(json_object_get(row, "free"), &available))
+	if (a->has_row || row_parse(&row, ev->text, ev->len, &err) ||
+	    !row_has(&row, "size") || row_u64(&row, "size", &size) ||
+	    !row_has(&row, "free") || row_u64(&row, "free", &available))
 		a->is_nonsense = true;
 	a->has_row = true;
-	json_decref(row);
 	reserve = size / 100 * site->reserve_percent;
 	req->total_bytes = size - reserve;
 	req->free_bytes = available > reserve ? available - reserve : 0;
