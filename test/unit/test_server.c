@@ -281,6 +281,46 @@ Test(server, a_client_that_does_not_read_holds_up_nobody)
 	close_fixture(&f);
 }
 
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* A client that pings without reading is not read either, until it reads. */
+Test(server, unread_answers_hold_back_the_input)
+{
+	const unsigned n = 60000;
+	struct fixture f;
+	struct raw r;
+	ssize_t sent;
+
+	open_fixture(&f);
+	raw_open(&f, &r);
+	for (unsigned i = 0; i < n; i++)
+		h2peer_frame(&r.peer, NGHTTP2_PING, 0, 0, "12345678", 8);
+	for (int i = 0; i < 500; i++) {
+		sent = send(r.fd, r.peer.out, r.peer.n_out, MSG_NOSIGNAL);
+		if (sent > 0) {
+			memmove(r.peer.out, r.peer.out + sent,
+				r.peer.n_out - (size_t)sent);
+			r.peer.n_out -= (size_t)sent;
+		}
+		uv_run(&f.l.uv, UV_RUN_NOWAIT);
+	}
+	cr_assert_gt(r.peer.n_out, 0, "a megabyte of pings went in");
+	t_run_until(&f.l, raw_turn(&r) || (r.peer.n_out == 0 &&
+					   count(r.peer.trace, "PING(0,ACK)") == n));
+	cr_assert(!r.is_over);
+	raw_close(&r);
+	close_fixture(&f);
+}
+
 Test(server, garbage_closes_the_connection_and_nothing_else)
 {
 	struct grpc_client c;

@@ -70,27 +70,40 @@ static void fail_stream(struct h2conn *c)
 		op_fail(&c->op, ERR_UNAVAILABLE, "%s", uv_strerror(c->stream.status));
 }
 
-/* Moves bytes until nothing moves any more. */
+/* Returns whether it is worth while to call it again. */
+static bool take(struct h2conn *c, struct err *err)
+{
+	size_t before = c->stream.out.len;
+	bool is_blocked = stream_queued(&c->stream) >= QUEUE_BYTES;
+	bool is_some = false;
+
+	if (!is_blocked) {
+		(void)h2_take(&c->h2, &c->stream.out, QUEUE_BYTES, err);
+		is_some = c->stream.out.len > before;
+	}
+	stream_flush(&c->stream);
+	return is_some || (is_blocked && stream_queued(&c->stream) < QUEUE_BYTES);
+}
+
+/* Moves bytes until nothing moves any more. All that a read made nghttp2 say is taken
+ * before the next one is fed: else its acknowledgements pile up behind a peer that does
+ * not read, until it takes them for an attack. */
 static void pump(struct h2conn *c)
 {
-	struct err err = { .code = ERR_OK };
-	size_t moved;
+	struct err err = { .code = ERR_OK }, ignored;
+	bool is_moving;
 
 	do {
-		moved = 0;
-		if (c->stream.in_len && stream_queued(&c->stream) < QUEUE_BYTES) {
-			moved = c->stream.in_len;
-			(void)h2_feed(&c->h2, c->stream.in, moved, &err);
-			stream_consume(&c->stream, moved);
-		}
-		if (stream_queued(&c->stream) < QUEUE_BYTES) {
-			size_t before = c->stream.out.len;
-
-			(void)h2_take(&c->h2, &c->stream.out, QUEUE_BYTES, &err);
-			moved += c->stream.out.len - before;
-		}
-		stream_flush(&c->stream);
-	} while (moved && err.code == ERR_OK && !c->stream.status);
+		is_moving = take(c, &err);
+		if (is_moving || err.code != ERR_OK || !c->stream.in_len ||
+		    stream_queued(&c->stream) >= QUEUE_BYTES)
+			continue;
+		is_moving = true;
+		(void)h2_feed(&c->h2, c->stream.in, c->stream.in_len, &err);
+		stream_consume(&c->stream, c->stream.in_len);
+	} while (is_moving && err.code == ERR_OK && !c->stream.status);
+	if (err.code != ERR_OK)
+		(void)take(c, &ignored); /* the GOAWAY that says why */
 	op_fail_err(&c->op, &err);
 	/* What came before the end of input still counts; after another error nothing
 	 * does. */
