@@ -129,10 +129,11 @@ static void let_cas(struct maker *m, const struct ros_args *a)
 		let_cas_any(m, "");
 		return;
 	}
-	(void)snprintf(m->cas, sizeof(m->cas),
-		       a->expect_nonce ? "^" RDS_RECORD_MARK "%s c=%s " : "^$%.0s%.0s",
-		       a->expect_nonce ? a->expect_nonce : "",
-		       m->order->site->cluster_id);
+	if (a->expect_nonce)
+		(void)snprintf(m->cas, sizeof(m->cas), "^" RDS_RECORD_MARK "%s c=%s ",
+			       a->expect_nonce, m->order->site->cluster_id);
+	else
+		(void)snprintf(m->cas, sizeof(m->cas), "^$");
 	let(m, 'C', ROS_PATTERN, m->cas);
 }
 
@@ -203,33 +204,35 @@ static int add(struct maker *m, enum ros_template t, struct err *err)
 	return ros_text(m->out, ros_templates[t], &m->vs, err);
 }
 
-/* Once for the subvolume's file and once for each directory, with %F set. */
-static int each_file(struct maker *m, enum ros_template t, const char *id,
-		     struct err *err)
+/* What stands before and after the id in the path of a file: of a directory of flat
+ * files, or, with base NULL, of the pool's subvolumes. */
+static void let_place(struct maker *m, const char *base)
 {
-	for (unsigned i = 0; i <= m->order->site->n_bases; i++) {
-		bool fits = ros_site_path(m->path, m->order->site,
-					  i ? RDS_LAYOUT_FILE : RDS_LAYOUT_SUBVOLUME,
-					  i ? i - 1 : 0, id) == 0;
-
-		let(m, 'F', ROS_PATH, fits ? m->path + 1 : "");
-		if (add(m, t, err))
-			return -1;
-	}
-	return 0;
+	(void)snprintf(m->path, sizeof(m->path), "%.250s/%s",
+		       base ? base : m->order->site->pool, base ? "" : "vol-");
+	let(m, 'a', ROS_PATTERN, m->path);
+	let(m, 'b', ROS_PATTERN, base ? ".img" : "/volume.img");
 }
 
-static int delete_script(struct maker *m, const char *id, struct err *err)
+static int delete_script(struct maker *m, struct err *err)
 {
-	bool has_subvolumes = m->order->site->label[0] != '\0';
+	const struct ros_site *site = m->order->site;
+	bool has_subvolumes = site->label[0] != '\0';
 
+	let_place(m, NULL);
+	if (add(m, ROS_T_DELETE_HEAD, err))
+		return -1;
+	for (unsigned i = 0; i < site->n_bases; i++) {
+		let_place(m, site->bases[i]);
+		if (add(m, ROS_T_DELETE_PATH, err))
+			return -1;
+	}
 	if (add(m, ROS_T_DELETE_ITEM, err) ||
 	    (has_subvolumes && add(m, ROS_T_DELETE_SUBVOLUME, err)) ||
-	    each_file(m, ROS_T_DELETE_FILE, id, err) || add(m, ROS_T_COUNT_ITEM, err) ||
-	    (has_subvolumes && add(m, ROS_T_COUNT_SUBVOLUME, err)) ||
-	    each_file(m, ROS_T_COUNT_FILE, id, err))
+	    add(m, ROS_T_DELETE_FILES, err) ||
+	    (has_subvolumes && add(m, ROS_T_COUNT_SUBVOLUME, err)))
 		return -1;
-	return add(m, ROS_T_COUNT_END, err);
+	return add(m, ROS_T_COUNT_FILES, err);
 }
 
 /* A record without its nonce and its claim, both of which vary from row to row. */
@@ -318,11 +321,7 @@ static int joined_script(struct maker *m, struct err *err)
 
 	if (!split_nqn(nqn, a) || !split_record(&r, a->record))
 		return err_set(err, ERR_INVALID, "not fit to be joined");
-	(void)snprintf(m->path, sizeof(m->path), "%.250s/%s",
-		       is_file ? site->bases[a->base] : site->pool,
-		       is_file ? "" : "vol-");
-	let(m, 'a', ROS_PATTERN, m->path);
-	let(m, 'b', ROS_PATTERN, is_file ? ".img" : "/volume.img");
+	let_place(m, is_file ? site->bases[a->base] : NULL);
 	let_port(m, a->port);
 	let(m, 'q', ROS_NQN, nqn);
 	let(m, 'h', ROS_RECORD, RDS_RECORD_MARK);
@@ -356,6 +355,6 @@ int ros_script(struct buf *out, const struct ros_order *order, struct err *err)
 		let_args(&m, a);
 	}
 	if (order->step == ROS_DELETE)
-		return delete_script(&m, a->id, err);
+		return delete_script(&m, err);
 	return add(&m, template_of(order->step, a), err);
 }

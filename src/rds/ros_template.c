@@ -7,14 +7,14 @@
  *   %O pool's slot  %M %N pool's mount point without and with slash  %L Btrfs label
  *   %V subvolume  %F file, as /file names it  %p the reserve, percent
  *   %G our own records  %T part of a list  %K sentinel line
- *   %a %b around the id of a joined create's file  %q before it in the NQN
+ *   %a %b around the id in a file's path  %q before it in the NQN
  *   %h %m around the nonce of its record  %c its claim
  * Locals: v0 subvolume, v1 disk item, v2 record or path, v3 comment or NQN, v4 pool,
  * v5 row or number, v6 id, v7 size, v8 file, v9 error text. No property bears such a
  * name: inside "where" every property is a variable, so a local of the same name would
  * compare the property with itself and match every disk. */
 
-/* clang-format off: it cannot lay out string literals between macros. */
+/* clang-format off: it lays string literals between macros out one letter a line. */
 #define E(stem) "do={:error \"@" stem "\"};"
 #define TRY(body) ":onerror v9 in={" body "} do={:put (\"@e \".$v9)};"
 #define JSON(tag, what)                            \
@@ -30,8 +30,8 @@
 	     "/disk print detail as-value "                                         \
 	     "proplist=\"slot,fs,fs-label,fs-uuid,mount-point,mounted,size,free\" " \
 	     "where mounted and (mount-point=%M or mount-point=%N)" where)
-#define BACK ROW("slot=%I") END
 #define END ":put %K"
+#define BACK ROW("slot=%I") END
 
 #define SHAPE                                                           \
 	":local v1 [/disk find where slot=%I and type=\"file\"];"       \
@@ -129,67 +129,73 @@ const char *const ros_templates[ROS_T_N] = {
 			      ":if ($v5 < %S) do={" POOL SPACE(
 				      "(%S - $v5)") "/disk/set $v1 file-size=%Z}") BACK,
 
-	/* Delete is put together from these, some once for each place of a file. */
+	/* Delete is put together from these: the head, one path for each place a file may
+	 * have (always more than one, or the braces would be a block), and the rest. */
+	[ROS_T_DELETE_HEAD] =
+		":local v6 %I;:local v0 (\"vol-\".$v6);:local v8 {(%a.$v6.%b)",
+	[ROS_T_DELETE_PATH] = ";(%a.$v6.%b)",
 	[ROS_T_DELETE_ITEM] =
-		":onerror v9 in={"
-		":local v1 [/disk find where slot=%I];"
+		"};:onerror v9 in={"
+		":local v1 [/disk find where slot=$v6];"
 		":if ([:len $v1] > 0) do={"
-		":if ([:len [/disk find where slot=%I and type=\"file\"]] != 1) " E(
+		":if ([:len [/disk find where slot=$v6 and type=\"file\"]] != 1) " E(
 			"shape") ":local v2 [:tostr [/disk get $v1 file-path]];"
 				 ":if (!($v2 ~ %R)) " E(
 					 "shape") ":local v3 [:tostr [/disk get $v1 "
 						  "comment]];"
 						  ":if (!($v3 ~ %G)) " E(
 							  "foreign") ":if (!($v3 ~ "
-								     "%C)) " E(
-									     "held") ":"
-										     "i"
-										     "f"
-										     " "
-										     "("
-										     "["
-										     "/"
-										     "d"
-										     "i"
-										     "s"
-										     "k"
-										     " "
-										     "g"
-										     "e"
-										     "t"
-										     " "
-										     "$"
-										     "v"
-										     "1"
-										     " "
-										     "m"
-										     "o"
-										     "u"
-										     "n"
-										     "t"
-										     "e"
-										     "d"
-										     "]"
-										     ")"
-										     " " E("mounted")
-											     OFF
+								     "%C)) " E("held") ":"
+										       "i"
+										       "f"
+										       " "
+										       "("
+										       "["
+										       "/"
+										       "d"
+										       "i"
+										       "s"
+										       "k"
+										       " "
+										       "g"
+										       "e"
+										       "t"
+										       " "
+										       "$"
+										       "v"
+										       "1"
+										       " "
+										       "m"
+										       "o"
+										       "u"
+										       "n"
+										       "t"
+										       "e"
+										       "d"
+										       "]"
+										       ")"
+										       " " E("mounted")
+											       OFF
 	"/disk/remove $v1};"
-	":if ([:len [/disk find where slot=%I]] > 0) " E(
+	":if ([:len [/disk find where slot=$v6]] > 0) " E(
 		"still") ":if ([:len [/disk find where file-path~%U]] > 0) " E("inuse"),
 	[ROS_T_DELETE_SUBVOLUME] =
-		":local v5 [/disk/btrfs/subvolume find where fs=%L and name=%V and "
+		":local v5 [/disk/btrfs/subvolume find where fs=%L and name=$v0 and "
 		"!dead];"
 		":if ([:len $v5] > 1) " E(
 			"shape") ":if ([:len $v5] = 1) do={/disk/btrfs/subvolume/remove "
 				 "$v5};",
-	[ROS_T_DELETE_FILE] =
-		":if ([:len [/file find where name=%F]] > 0) do={/file/remove %F};",
-	[ROS_T_COUNT_ITEM] = "} do={:put (\"@e \".$v9)};"
-			     ":put (\"@n \".([:len [/disk find where slot=%I]]",
-	[ROS_T_COUNT_SUBVOLUME] = " + [:len [/disk/btrfs/subvolume find where fs=%L and "
-				  "name=%V and !dead]]",
-	[ROS_T_COUNT_FILE] = " + [:len [/file find where name=%F]]",
-	[ROS_T_COUNT_END] = "));" BACK,
+	[ROS_T_DELETE_FILES] =
+		":foreach v5 in=$v8 do={"
+		":if ([:len [/file find where name=$v5]] > 0) do={/file/remove $v5}}"
+		"} do={:put (\"@e \".$v9)};"
+		":local v7 [:len [/disk find where slot=$v6]];",
+	[ROS_T_COUNT_SUBVOLUME] = ":set v7 ($v7 + [:len [/disk/btrfs/subvolume find "
+				  "where fs=%L and name=$v0 "
+				  "and !dead]]);",
+	[ROS_T_COUNT_FILES] = ":foreach v5 in=$v8 do={:set v7 ($v7 + [:len [/file find "
+			      "where name=$v5]])};"
+			      ":put (\"@n \".$v7);" ROW("slot=$v6") END,
 
 	/* Joined creates. The dummy first element keeps a lone row from being a block. */
 	[ROS_T_JOINED_HEAD] = ":foreach v5 in={\"-\"",
