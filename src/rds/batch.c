@@ -57,9 +57,11 @@ static void on_event(void *arg, const struct ros_event *ev)
 			answered(b);
 		return;
 	case ROS_SAID_OTHER:
-	case ROS_SAID_NONSENSE:
 		note_refusal(b, ev);
 		return;
+	case ROS_SAID_NONSENSE:
+		note_refusal(b, ev);
+		__attribute__((fallthrough));
 	default:
 		if (b->items[b->at])
 			b->items[b->at]->ops->event(b->items[b->at], ev);

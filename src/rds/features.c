@@ -69,6 +69,7 @@ void features_note(struct features_seen *seen, const struct ros_event *ev)
 	struct err err;
 	struct row row;
 
+	seen->is_nonsense |= ev->word == ROS_SAID_NONSENSE;
 	if (ev->word == ROS_SAID_VERSION)
 		copy(seen->version, sizeof(seen->version), ev->text);
 	if (ev->word != ROS_SAID_ROW)

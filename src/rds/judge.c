@@ -39,6 +39,9 @@ void judge_note(struct judge_answer *a, const struct ros_event *ev,
 		a->has_number = str_to_u64(ev->text, &a->number) == 0;
 		a->is_nonsense |= !a->has_number;
 		break;
+	case ROS_SAID_NONSENSE:
+		a->is_nonsense = true;
+		break;
 	default:
 		break;
 	}

@@ -77,7 +77,8 @@ static void do_answer(struct probe *p)
 	}
 	if (features_decide(&p->seen, &r->site, &f, &err)) {
 		op_fail_err(&p->op, &err);
-		log_error("rds", "the box cannot be used", KS("error", err.msg));
+		if (err.code == ERR_PRECONDITION)
+			log_error("rds", "the box cannot be used", KS("error", err.msg));
 		return;
 	}
 	r->probed = r->pool.generation;

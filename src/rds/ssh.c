@@ -203,10 +203,20 @@ static bool do_connecting(struct ssh *s)
 	return true;
 }
 
-/* Shared by the two states that repeat one libssh2 call until it has an answer. */
+/* libssh2 1.10 leaks its half of an unfinished key exchange: it frees it only on the
+ * call's own way out, and that way only once. Here the call said EAGAIN last. */
+static void abandon_greeting(struct ssh *s)
+{
+	(void)shutdown(s->fd, SHUT_RDWR);
+	for (int i = 0; i < 64; i++)
+		if (libssh2_session_handshake(s->session, s->fd) != LIBSSH2_ERROR_EAGAIN)
+			return;
+}
+
+/* Repeats one libssh2 call until it has an answer. */
 static bool do_hello(struct ssh *s, int (*call)(struct ssh *), unsigned then)
 {
-	int rc = op_failed(&s->op) ? 0 : call(s);
+	int rc = call(s);
 
 	if (rc == LIBSSH2_ERROR_EAGAIN) {
 		ssh_wait(s);
@@ -217,9 +227,17 @@ static bool do_hello(struct ssh *s, int (*call)(struct ssh *), unsigned then)
 	return true;
 }
 
+static bool do_greeting(struct ssh *s)
+{
+	if (!op_failed(&s->op))
+		return do_hello(s, ssh_hello_greet, ST_PROVING);
+	abandon_greeting(s);
+	return true;
+}
+
 static bool do_proving(struct ssh *s)
 {
-	if (!do_hello(s, ssh_hello_prove, ST_READY))
+	if (!op_failed(&s->op) && !do_hello(s, ssh_hello_prove, ST_READY))
 		return false;
 	if (op_failed(&s->op))
 		return true;
@@ -255,18 +273,11 @@ static void do_done(struct ssh *s)
 /* The socket is shut down first, so that no goodbye can say EAGAIN. */
 static void do_close(struct ssh *s)
 {
-	bool is_greeting = s->op.state == ST_GREETING;
-
 	op_move(&s->op, ST_CLOSING);
 	clock_timer_stop(&s->patience);
 	ssh_key_wipe(&s->key);
 	if (s->fd >= 0)
 		(void)shutdown(s->fd, SHUT_RDWR);
-	/* libssh2 1.10 leaks its half of an unfinished key exchange: it frees it only on
-	 * the call's own way out. */
-	for (int i = 0; is_greeting && i < 64; i++)
-		is_greeting = libssh2_session_handshake(s->session, s->fd) ==
-			      LIBSSH2_ERROR_EAGAIN;
 	for (int i = 0; s->session && i < 64; i++)
 		if (libssh2_session_free(s->session) != LIBSSH2_ERROR_EAGAIN)
 			s->session = NULL;
@@ -288,7 +299,7 @@ static bool advance(struct ssh *s)
 	case ST_CONNECTING:
 		return do_connecting(s);
 	case ST_GREETING:
-		return do_hello(s, ssh_hello_greet, ST_PROVING);
+		return do_greeting(s);
 	case ST_PROVING:
 		return do_proving(s);
 	case ST_READY:

@@ -9,16 +9,25 @@
 #include "core/mem.h"
 #include "rds/ssh_key.h"
 
+/* libssh2 calls many a failed allocation a bad file. */
+static bool was_refused;
+
 static LIBSSH2_ALLOC_FUNC(hook_alloc)
 {
+	void *p = mem_alloc(count);
+
 	(void)abstract;
-	return mem_alloc(count);
+	was_refused |= !p;
+	return p;
 }
 
 static LIBSSH2_REALLOC_FUNC(hook_realloc)
 {
+	void *p = mem_realloc(ptr, count);
+
 	(void)abstract;
-	return mem_realloc(ptr, count);
+	was_refused |= !p;
+	return p;
 }
 
 static LIBSSH2_FREE_FUNC(hook_free)
@@ -84,9 +93,10 @@ int ssh_check_key(const char *key_file, struct err *err)
 		(void)err_nomem(err);
 		goto out;
 	}
+	was_refused = false;
 	(void)libssh2_session_handshake(session, pair[0]);
 	rc = offer_key(session, "check", &key);
-	if (rc == LIBSSH2_ERROR_ALLOC)
+	if (was_refused)
 		rc = err_nomem(err);
 	else if (rc != LIBSSH2_ERROR_EAGAIN && rc != 0)
 		rc = err_set(

@@ -61,7 +61,6 @@ void t_box_connect(struct t_box *b)
 	struct err err = { .code = ERR_OK };
 
 	cr_assert_eq(ros_new(&b->rds, &b->l.uv, &b->conf, &err), 0, "%s", err.msg);
-	b->is_stopped = false;
 }
 
 static void on_stopped(void *arg)
@@ -71,6 +70,7 @@ static void on_stopped(void *arg)
 
 void t_box_stop_rds(struct t_box *b)
 {
+	b->is_stopped = false;
 	ros_stop(b->rds, on_stopped, b);
 	t_run_until(&b->l, b->is_stopped);
 	b->rds = NULL;

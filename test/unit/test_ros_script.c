@@ -1,0 +1,254 @@
+#include "support/t.h"
+
+#include <regex.h>
+#include <string.h>
+
+#include "rds/ros_script.h"
+#include "rds/ros_template.h"
+#include "rds/ros_text.h"
+
+static struct ros_site site = {
+	.cluster_id = "prod-1",
+	.reserve_percent = 5,
+	.n_bases = 1,
+	.bases = { "storage-pool/metal.csi" },
+	.pool = "storage-pool",
+	.pool_slot = "raid1",
+	.label = "pool",
+};
+static struct ros_args args = {
+	.id = "pvc-1",
+	.layout = RDS_LAYOUT_SUBVOLUME,
+	.size_bytes = 1 << 30,
+	.port = 4420,
+	.nqn = "nqn.2000-02.com.mikrotik:pvc-1",
+	.record = "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=- b=0 q=ns/c",
+	.nonce = "aaaaaaaa",
+	.expect_nonce = "bbbbbbbb",
+};
+
+static const char *make(enum ros_step step)
+{
+	static char text[ROS_SCRIPT_MAX + 1];
+	const struct ros_args *rows[] = { &args };
+	struct ros_order order = { step, &site, rows, 1, "0123456789abcdef" };
+	struct err err;
+	struct buf b;
+
+	buf_init(&b, ROS_SCRIPT_MAX);
+	if (ros_script(&b, &order, &err))
+		snprintf(text, sizeof(text), "error %d", err.code);
+	else
+		snprintf(text, sizeof(text), "%s", b.data);
+	buf_fini(&b);
+	return text;
+}
+
+/* What stands in the brackets, parentheses and braces after the text from on. */
+static size_t clause_len(const char *from)
+{
+	int depth = 0;
+	size_t i = 0;
+	bool in_string = false;
+
+	for (; from[i]; i++) {
+		if (in_string && from[i] == '\\')
+			i++;
+		else if (from[i] == '"')
+			in_string = !in_string;
+		else if (!in_string && strchr("[({", from[i]))
+			depth++;
+		else if (!in_string && strchr("])}", from[i]) && --depth < 0)
+			break;
+	}
+	return i;
+}
+
+static bool is_local(const char *s)
+{
+	return s[0] == '$' && s[1] == 'v' && s[2] >= '0' && s[2] <= '9' &&
+	       !strchr("abcdefghijklmnopqrstuvwxyz0123456789-", s[3]);
+}
+
+/* In a where, every value is a literal, a %value (which is quoted) or a local v0-v9. The
+ * first one that is not, or NULL. */
+static const char *bad_where(const char *at)
+{
+	size_t n = clause_len(at);
+	bool in_string = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (at[i] == '"' && (i == 0 || at[i - 1] != '\\'))
+			in_string = !in_string;
+		if (in_string)
+			continue;
+		if (at[i] == '$' && !is_local(at + i))
+			return at + i;
+		if ((at[i] == '=' || at[i] == '~') && !strchr("\"%$", at[i + 1]))
+			return at + i;
+	}
+	return NULL;
+}
+
+static const char *find_trap(const char *text)
+{
+	const char *bad;
+
+	for (const char *p = text; (p = strstr(p, "where ")); p += 6)
+		if ((bad = bad_where(p + 6)))
+			return bad;
+	for (const char *p = text; (p = strstr(p, "find")); p += 4)
+		if (strncmp(p, "find where ", 11) != 0)
+			return p;
+	bad = strstr(text, "remove [");
+	return bad ? bad : strstr(text, "set [");
+}
+
+static void check_traps(const char *text)
+{
+	const char *bad = find_trap(text);
+
+	cr_assert_null(bad, "%.60s", bad);
+}
+
+Test(ros_script, no_template_falls_into_the_traps_of_where_and_find)
+{
+	for (int i = 0; i < ROS_T_N; i++)
+		check_traps(ros_templates[i]);
+}
+
+Test(ros_script, the_check_of_the_traps_finds_them)
+{
+	cr_assert(find_trap("[/disk find where slot=$slot]"));
+	cr_assert(find_trap("[/disk find where slot=slot]"));
+	cr_assert(find_trap("[/disk find where a=\"b\" and slot=$v10]"));
+	cr_assert(find_trap("/disk/remove [find]"));
+	cr_assert(find_trap("/disk/remove [find where slot=\"a\"]"));
+	cr_assert(find_trap("/disk/set [find where slot=\"a\"]"));
+	cr_assert(find_trap("[/disk find slot=\"a\"]"));
+	cr_assert(!find_trap("[/disk find where slot=\"a=b\" and x=$v1]"));
+}
+
+Test(ros_script, every_local_has_a_name_that_no_property_has)
+{
+	regex_t re;
+
+	cr_assert_eq(regcomp(&re, ":(local|set|foreach|onerror) v[0-9] ", REG_EXTENDED),
+		     0);
+	for (int i = 0; i < ROS_T_N; i++)
+		for (const char *p = ros_templates[i]; (p = strchr(p, ':')); p++)
+			if (strncmp(p, ":local", 6) == 0 || strncmp(p, ":set", 4) == 0 ||
+			    strncmp(p, ":foreach", 8) == 0 ||
+			    strncmp(p, ":onerror", 8) == 0) {
+				regmatch_t m;
+
+				cr_assert_eq(regexec(&re, p, 1, &m, 0), 0);
+				cr_assert_eq(m.rm_so, 0, "%.40s", p);
+			}
+	regfree(&re);
+}
+
+Test(ros_script, each_is_one_ascii_line_that_ends_in_the_sentinel)
+{
+	static const char end[] = ":put \"@ok 0123456789abcdef\"";
+
+	for (enum ros_step s = ROS_GET; s <= ROS_FENCE_FINISH; s++) {
+		const char *text = make(s);
+		size_t n = strlen(text);
+
+		cr_assert_gt(n, sizeof(end));
+		cr_assert_leq(n, ROS_SCRIPT_MAX);
+		cr_assert_str_eq(text + n - sizeof(end) + 1, end, "%s", text);
+		cr_assert_null(strchr(text, '%'), "%s", text);
+		for (size_t i = 0; i < n; i++)
+			cr_assert(text[i] >= ' ' && text[i] <= '~');
+		check_traps(text);
+	}
+}
+
+Test(ros_script, shapes_match_exactly_the_two_places)
+{
+	static const struct {
+		const char *path;
+		bool fits;
+	} paths[] = {
+		{ "/storage-pool/vol-pvc-1/volume.img", true },
+		{ "storage-pool/vol-pvc-1/volume.img", true },
+		{ "/storage-pool/metal.csi/pvc-1.img", true },
+		{ "/storage-pool/metalxcsi/pvc-1.img", false },
+		{ "/storage-pool/metal.csi/pvc-1ximg", false },
+		{ "/storage-pool/metal.csi/pvc-11.img", false },
+		{ "/storage-pool/metal.csi/x/pvc-1.img", false },
+		{ "/storage-pool/metal.csi-other/pvc-1.img", false },
+		{ "/x/storage-pool/metal.csi/pvc-1.img", false },
+		{ "/storage-pool/vol-pvc-1/volume.img.bak", false },
+		{ "/storage-pool/vol-pvc-1/other.img", false },
+	};
+	const char *at = strstr(make(ROS_PUBLISH), "$v2 ~ \"");
+	char pattern[600];
+	size_t n = 0;
+	regex_t re;
+
+	cr_assert_not_null(at);
+	for (at += 7; *at != '"'; at++)
+		if (*at != '\\')
+			pattern[n++] = *at;
+	pattern[n] = '\0';
+	cr_assert_eq(regcomp(&re, pattern, REG_EXTENDED), 0, "%s", pattern);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		cr_assert_eq(regexec(&re, paths[i].path, 0, NULL, 0) == 0, paths[i].fits,
+			     "%s", paths[i].path);
+		cr_assert_eq(ros_site_layout(&site, "pvc-1", paths[i].path) !=
+				     RDS_LAYOUT_AUTO,
+			     paths[i].fits, "%s", paths[i].path);
+	}
+	regfree(&re);
+}
+
+Test(ros_script, a_joined_one_of_sixteen_stays_short_even_with_long_names)
+{
+	struct ros_args rows[16];
+	const struct ros_args *p[16];
+	struct ros_order order = { ROS_CREATE, &site, p, 16, "0123456789abcdef" };
+	char ids[16][64], nqns[16][128];
+	struct err err = { .code = ERR_OK };
+	struct buf b;
+
+	for (int i = 0; i < 16; i++) {
+		snprintf(ids[i], 64, "pvc-00000000-1111-2222-3333-4444444444%02d", i);
+		snprintf(nqns[i], 128, "nqn.2000-02.com.mikrotik:%s", ids[i]);
+		rows[i] = args;
+		rows[i].id = ids[i];
+		rows[i].nqn = nqns[i];
+		rows[i].size_bytes = UINT64_C(1) << 44;
+		p[i] = &rows[i];
+		cr_assert(ros_may_join(p[0], p[i]));
+	}
+	buf_init(&b, ROS_SCRIPT_MAX);
+	cr_assert_eq(ros_script(&b, &order, &err), 0, "%s", err.msg);
+	check_traps(b.data);
+	buf_fini(&b);
+	rows[3].port = 4421;
+	cr_assert(!ros_may_join(p[0], p[3]));
+}
+
+Test(ros_script, a_value_of_the_wrong_kind_makes_no_script)
+{
+	struct ros_args saved = args;
+
+	args.id = "x\" or 1";
+	cr_assert_str_eq(make(ROS_GET), "error 3");
+	args = saved;
+	args.record = "rds-csi:1 \"; /system reset";
+	cr_assert_str_eq(make(ROS_PUBLISH), "error 3");
+	args = saved;
+	args.expect_nonce = "a\"b";
+	cr_assert_str_eq(make(ROS_PUBLISH), "error 3");
+	args = saved;
+	args.nqn = "nqn.x:$y";
+	cr_assert_str_eq(make(ROS_CREATE), "error 3");
+	args = saved;
+	strcpy(site.label, "a b$");
+	cr_assert_str_eq(make(ROS_CREATE), "error 3");
+	strcpy(site.label, "pool");
+}
