@@ -14,60 +14,60 @@
  * name: inside "where" every property is a variable, so a local of the same name would
  * compare the property with itself and match every disk. */
 
-/* clang-format off: it lays string literals between macros out one letter a line. */
+/* The formatter would lay string literals between macros out one letter a line. */
+/* clang-format off */
 #define E(stem) "do={:error \"@" stem "\"};"
 #define TRY(body) ":onerror v9 in={" body "} do={:put (\"@e \".$v9)};"
-#define JSON(tag, what)                            \
+#define JSON(tag, what) \
 	":put (\"@" tag " \".[:serialize to=json " \
 	"options=json.no-string-conversion value=[" what "]]);"
-#define ROW(where)                                                                      \
-	JSON("r",                                                                       \
-	     "/disk print detail as-value proplist=\"slot,type,file-path,size,comment," \
-	     "mounted,mount-filesystem,nvme-tcp-export,nvme-tcp-server-port,"           \
-	     "nvme-tcp-server-nqn\" where " where)
-#define POOL_ROW(where)                                                             \
-	JSON("rc",                                                                  \
-	     "/disk print detail as-value "                                         \
-	     "proplist=\"slot,fs,fs-label,fs-uuid,mount-point,mounted,size,free\" " \
-	     "where mounted and (mount-point=%M or mount-point=%N)" where)
+#define ROW(where) \
+	JSON("r", "/disk print detail as-value proplist=\"slot,type,file-path,size,comment," \
+		  "mounted,mount-filesystem,nvme-tcp-export,nvme-tcp-server-port," \
+		  "nvme-tcp-server-nqn\" where " where)
+#define POOL_ROW(where) \
+	JSON("rc", "/disk print detail as-value " \
+		   "proplist=\"slot,fs,fs-label,fs-uuid,mount-point,mounted,size,free\" " \
+		   "where mounted and (mount-point=%M or mount-point=%N)" where)
 #define END ":put %K"
 #define BACK ROW("slot=%I") END
 
-#define SHAPE                                                           \
-	":local v1 [/disk find where slot=%I and type=\"file\"];"       \
-	":if ([:len $v1] != 1) " E(                                     \
-		"gone") ":local v2 [:tostr [/disk get $v1 file-path]];" \
-			":if (!($v2 ~ %R)) " E("shape")
-#define CAS                                           \
+#define SHAPE \
+	":local v1 [/disk find where slot=%I and type=\"file\"];" \
+	":if ([:len $v1] != 1) " E("gone") \
+	":local v2 [:tostr [/disk get $v1 file-path]];" \
+	":if (!($v2 ~ %R)) " E("shape")
+#define CAS \
 	":local v3 [:tostr [/disk get $v1 comment]];" \
 	":if (!($v3 ~ %C)) " E("cas")
-#define WRITE                       \
+#define WRITE \
 	"/disk/set $v1 comment=%W;" \
 	":if (!([:tostr [/disk get $v1 comment]] ~ %B)) " E("lost")
-#define OFF                                     \
+#define OFF \
 	"/disk/set $v1 nvme-tcp-export=\"no\";" \
 	":if ([/disk get $v1 nvme-tcp-export]) " E("still")
-#define POOL                                               \
+#define POOL \
 	":local v4 [/disk find where slot=%O and mounted " \
-	"and (mount-point=%M or mount-point=%N)];"         \
+	"and (mount-point=%M or mount-point=%N)];" \
 	":if ([:len $v4] != 1) " E("pool")
-#define SPACE(n)                                          \
+#define SPACE(n) \
 	":if (([:tonum [/disk get $v4 free]] - " n ") < " \
 	"([:tonum [/disk get $v4 size]] / 100 * %p)) " E("space")
-#define NO_NQN ":if ([:len [/disk find where nvme-tcp-server-nqn=$v3]] > 0) " E("nqn")
-#define ADD(size)                                                      \
+#define NO_NQN \
+	":if ([:len [/disk find where nvme-tcp-server-nqn=$v3]] > 0) " E("nqn")
+#define ADD(size) \
 	"/disk/add type=\"file\" slot=$v6 file-path=(\"/\".$v8) " size \
-	"mount-filesystem=\"no\" nvme-tcp-server-port=%o "             \
+	"mount-filesystem=\"no\" nvme-tcp-server-port=%o " \
 	"nvme-tcp-server-nqn=$v3 comment=$v2;"
 
 /* Of a create, alone or joined: v6 v7 v8 v3 v2 (and v0) are set before. */
 #define ONE ":local v6 %I;:local v7 %S;:local v8 %F;:local v3 %Q;:local v2 %W;"
-#define CREATE(subvolume)                                                         \
-	TRY(":if ([:len [/disk find where slot=$v6]] = 0) do={" POOL SPACE("$v7") \
-		    NO_NQN subvolume                                              \
-	    ":if ([:len [/file find where name=$v8]] > 0) " E("leftover")         \
-		    ADD("file-size=$v7 ") "}")
-#define SUBVOLUME                                                                 \
+#define CREATE(subvolume) \
+	TRY(":if ([:len [/disk find where slot=$v6]] = 0) do={" \
+	    POOL SPACE("$v7") NO_NQN subvolume \
+	    ":if ([:len [/file find where name=$v8]] > 0) " E("leftover") \
+	    ADD("file-size=$v7 ") "}")
+#define SUBVOLUME \
 	":if ([:len [/disk/btrfs/subvolume find where fs=%L and name=$v0]] = 0) " \
 	"do={/disk/btrfs/subvolume/add fs=%L name=$v0};"
 
@@ -77,57 +77,73 @@ const char *const ros_templates[ROS_T_N] = {
 	[ROS_T_LIST] =
 		":local v1 [:len [/disk find where type=\"file\" and comment~%G]];"
 		":put (\"@n \".$v1);"
-		":if ($v1 <= %S) do={" ROW("type=\"file\" and comment~%G") "};" END,
+		":if ($v1 <= %S) do={" ROW("type=\"file\" and comment~%G") "};"
+		END,
 
-	[ROS_T_LIST_PART] = ROW("type=\"file\" and comment~%G and slot~%T") END,
+	[ROS_T_LIST_PART] =
+		ROW("type=\"file\" and comment~%G and slot~%T")
+		END,
 
 	[ROS_T_CAPACITY] = POOL_ROW(" and slot=%O") END,
 
 	/* The menu of Btrfs comes last: on a box without the package it is a bad command
 	 * name, which ends the line there and cannot be caught. */
-	[ROS_T_PROBE] = ":put (\"@v \".[/system/resource get version]);" JSON(
-		"rb", "/system/package print detail as-value "
-		      "proplist=\"name,version,disabled\"") POOL_ROW("")
+	[ROS_T_PROBE] =
+		":put (\"@v \".[/system/resource get version]);"
+		JSON("rb", "/system/package print detail as-value "
+			   "proplist=\"name,version,disabled\"")
+		POOL_ROW("")
 		JSON("rd", "/disk/btrfs/subvolume print detail as-value "
 			   "proplist=\"fs,name,fullname,path,mounted\" where mounted")
-			END,
+		END,
 
 	[ROS_T_CREATE_SUBVOLUME] = ONE ":local v0 %V;" CREATE(SUBVOLUME) BACK,
 	[ROS_T_CREATE_FILE] = ONE CREATE("") BACK,
 
 	[ROS_T_ADOPT] =
-		ONE TRY(POOL NO_NQN ":if ([:len [/disk find where file-path~%U]] > 0) " E(
-			"inuse") ":local v5 [:tonum [/file get $v8 size]];"
-				 ":if ($v5 > $v7) " E("larger") SPACE("($v7 - $v5)")
-					 ADD("") ":local v1 [/disk find where slot=$v6];"
-						 ":if ($v5 < $v7) do={/disk/set $v1 "
-						 "file-size=$v7}") BACK,
+		ONE
+		TRY(POOL NO_NQN
+		    ":if ([:len [/disk find where file-path~%U]] > 0) " E("inuse")
+		    ":local v5 [:tonum [/file get $v8 size]];"
+		    ":if ($v5 > $v7) " E("larger")
+		    SPACE("($v7 - $v5)")
+		    ADD("")
+		    ":local v1 [/disk find where slot=$v6];"
+		    ":if ($v5 < $v7) do={/disk/set $v1 file-size=$v7}")
+		BACK,
 
-	[ROS_T_PUBLISH] = TRY(SHAPE CAS ":if ([/disk get $v1 mounted]) " E(
-		"mounted") ":if ([/disk get $v1 mount-filesystem]) "
-			   "do={/disk/set $v1 mount-filesystem=\"no\"};"
-			   ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E(
-				   "nqn") ":if ([:len [/disk find where "
-					  "nvme-tcp-server-nqn=%Q]] != 1) " E("nqn") WRITE
-			      ":if (!([/disk get $v1 nvme-tcp-export])) "
-			      "do={/disk/set $v1 nvme-tcp-export=\"yes\"}") BACK,
+	[ROS_T_PUBLISH] =
+		TRY(SHAPE CAS
+		    ":if ([/disk get $v1 mounted]) " E("mounted")
+		    ":if ([/disk get $v1 mount-filesystem]) "
+		    "do={/disk/set $v1 mount-filesystem=\"no\"};"
+		    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E("nqn")
+		    ":if ([:len [/disk find where nvme-tcp-server-nqn=%Q]] != 1) " E("nqn")
+		    WRITE
+		    ":if (!([/disk get $v1 nvme-tcp-export])) "
+		    "do={/disk/set $v1 nvme-tcp-export=\"yes\"}")
+		BACK,
 
 	[ROS_T_UNPUBLISH] = TRY(SHAPE CAS WRITE) BACK,
 	[ROS_T_UNPUBLISH_OFF] = TRY(SHAPE CAS OFF WRITE) BACK,
 	[ROS_T_FENCE_BEGIN] = TRY(SHAPE CAS WRITE OFF) BACK,
 
-	[ROS_T_FENCE_FINISH] = TRY(SHAPE CAS ":if ([/disk get $v1 nvme-tcp-export]) " E(
-		"still") ":if ([:len [/disk find where nvme-tcp-server-nqn=%Q and "
-			 "slot!=%I]] > 0) " E("nqn") "/disk/set $v1 "
-						     "nvme-tcp-server-nqn=%Q;"
-						     ":if ([:tostr [/disk get $v1 "
-						     "nvme-tcp-server-nqn]] != %Q) " E(
-							     "lost") WRITE) BACK,
+	[ROS_T_FENCE_FINISH] =
+		TRY(SHAPE CAS
+		    ":if ([/disk get $v1 nvme-tcp-export]) " E("still")
+		    ":if ([:len [/disk find where nvme-tcp-server-nqn=%Q and slot!=%I]] > 0) "
+		    E("nqn")
+		    "/disk/set $v1 nvme-tcp-server-nqn=%Q;"
+		    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E("lost")
+		    WRITE)
+		BACK,
 
 	[ROS_T_GROW] =
-		TRY(SHAPE CAS ":local v5 [:tonum [/disk get $v1 size]];"
-			      ":if ($v5 < %S) do={" POOL SPACE(
-				      "(%S - $v5)") "/disk/set $v1 file-size=%Z}") BACK,
+		TRY(SHAPE CAS
+		    ":local v5 [:tonum [/disk get $v1 size]];"
+		    ":if ($v5 < %S) do={" POOL SPACE("(%S - $v5)")
+		    "/disk/set $v1 file-size=%Z}")
+		BACK,
 
 	/* Delete is put together from these: the head, one path for each place a file may
 	 * have (always more than one, or the braces would be a block), and the rest. */
@@ -138,64 +154,34 @@ const char *const ros_templates[ROS_T_N] = {
 		"};:onerror v9 in={"
 		":local v1 [/disk find where slot=$v6];"
 		":if ([:len $v1] > 0) do={"
-		":if ([:len [/disk find where slot=$v6 and type=\"file\"]] != 1) " E(
-			"shape") ":local v2 [:tostr [/disk get $v1 file-path]];"
-				 ":if (!($v2 ~ %R)) " E(
-					 "shape") ":local v3 [:tostr [/disk get $v1 "
-						  "comment]];"
-						  ":if (!($v3 ~ %G)) " E(
-							  "foreign") ":if (!($v3 ~ "
-								     "%C)) " E("held") ":"
-										       "i"
-										       "f"
-										       " "
-										       "("
-										       "["
-										       "/"
-										       "d"
-										       "i"
-										       "s"
-										       "k"
-										       " "
-										       "g"
-										       "e"
-										       "t"
-										       " "
-										       "$"
-										       "v"
-										       "1"
-										       " "
-										       "m"
-										       "o"
-										       "u"
-										       "n"
-										       "t"
-										       "e"
-										       "d"
-										       "]"
-										       ")"
-										       " " E("mounted")
-											       OFF
-	"/disk/remove $v1};"
-	":if ([:len [/disk find where slot=$v6]] > 0) " E(
-		"still") ":if ([:len [/disk find where file-path~%U]] > 0) " E("inuse"),
+		":if ([:len [/disk find where slot=$v6 and type=\"file\"]] != 1) " E("shape")
+		":local v2 [:tostr [/disk get $v1 file-path]];"
+		":if (!($v2 ~ %R)) " E("shape")
+		":local v3 [:tostr [/disk get $v1 comment]];"
+		":if (!($v3 ~ %G)) " E("foreign")
+		":if (!($v3 ~ %C)) " E("held")
+		":if ([/disk get $v1 mounted]) " E("mounted")
+		OFF
+		"/disk/remove $v1};"
+		":if ([:len [/disk find where slot=$v6]] > 0) " E("still")
+		":if ([:len [/disk find where file-path~%U]] > 0) " E("inuse"),
 	[ROS_T_DELETE_SUBVOLUME] =
-		":local v5 [/disk/btrfs/subvolume find where fs=%L and name=$v0 and "
-		"!dead];"
-		":if ([:len $v5] > 1) " E(
-			"shape") ":if ([:len $v5] = 1) do={/disk/btrfs/subvolume/remove "
-				 "$v5};",
+		":local v5 [/disk/btrfs/subvolume find where fs=%L and name=$v0 and !dead];"
+		":if ([:len $v5] > 1) " E("shape")
+		":if ([:len $v5] = 1) do={/disk/btrfs/subvolume/remove $v5};",
 	[ROS_T_DELETE_FILES] =
 		":foreach v5 in=$v8 do={"
 		":if ([:len [/file find where name=$v5]] > 0) do={/file/remove $v5}}"
 		"} do={:put (\"@e \".$v9)};"
 		":local v7 [:len [/disk find where slot=$v6]];",
-	[ROS_T_COUNT_SUBVOLUME] = ":set v7 ($v7 + [:len [/disk/btrfs/subvolume find "
-				  "where fs=%L and name=$v0 "
-				  "and !dead]]);",
-	[ROS_T_COUNT_FILES] = ":foreach v5 in=$v8 do={:set v7 ($v7 + [:len [/file find "
-			      "where name=$v5]])};"
-			      ":put (\"@n \".$v7);" ROW("slot=$v6") END,
+	[ROS_T_COUNT_SUBVOLUME] =
+		":set v7 ($v7 + [:len [/disk/btrfs/subvolume find where fs=%L and name=$v0 "
+		"and !dead]]);",
+	[ROS_T_COUNT_FILES] =
+		":foreach v5 in=$v8 do={:set v7 ($v7 + [:len [/file find where name=$v5]])};"
+		":put (\"@n \".$v7);"
+		ROW("slot=$v6")
+		END,
 
 	/* Joined creates. The dummy first element keeps a lone row from being a block. */
 	[ROS_T_JOINED_HEAD] = ":foreach v5 in={\"-\"",
