@@ -1,0 +1,105 @@
+#include "support/t.h"
+
+#include <string.h>
+
+#include "rds/lane.h"
+
+enum { MANY = 60 };
+
+static struct lane_item items[MANY], *got[LANE_JOIN_MAX];
+static struct ros_args args[MANY];
+static char ids[MANY][16], nqns[MANY][64];
+static struct list queue;
+
+static void fill(const char *lanes) /* f r b, and c for a create */
+{
+	list_init(&queue);
+	memset(items, 0, sizeof(items));
+	for (unsigned i = 0; lanes[i]; i++) {
+		snprintf(ids[i], 16, "pvc-%u", i);
+		snprintf(nqns[i], 64, "nqn.x:pvc-%u", i);
+		args[i] = (struct ros_args){
+			.id = ids[i],
+			.nqn = nqns[i],
+			.record = "rds-csi:1 aaaaaaaa c=p g=0 s=ok h=- b=0 q=-",
+		};
+		items[i].lane = lanes[i] == 'f'	  ? LANE_FAST
+				: lanes[i] == 'r' ? LANE_READ
+						  : LANE_BULK;
+		items[i].create = lanes[i] == 'c' ? &args[i] : NULL;
+		list_append(&queue, &items[i].node);
+	}
+}
+
+static unsigned take(unsigned max, unsigned idle, unsigned busy_bulk)
+{
+	struct lane_load load = { max, idle, busy_bulk };
+
+	return lane_take(&queue, &load, got);
+}
+
+Test(lane, fast_goes_first_and_alone)
+{
+	fill("bcrff");
+	cr_assert_eq(take(4, 1, 0), 1);
+	cr_assert_eq(got[0], &items[3]);
+	cr_assert_eq(take(4, 1, 3), 1);
+	cr_assert_eq(got[0], &items[4]);
+	cr_assert_eq(take(4, 0, 0), 0);
+}
+
+Test(lane, bulk_leaves_one_session_free)
+{
+	fill("bb");
+	cr_assert_eq(take(4, 1, 3), 0);
+	cr_assert_eq(take(4, 2, 2), 1);
+	cr_assert_eq(take(1, 1, 0), 1, "with one session it must do");
+	fill("br");
+	cr_assert_eq(take(4, 1, 3), 1);
+	cr_assert_eq(got[0], &items[1], "a read need not wait for bulk");
+}
+
+Test(lane, creates_are_spread_and_joined)
+{
+	char lanes[MANY + 1];
+
+	memset(lanes, 'c', MANY);
+	lanes[MANY] = '\0';
+	fill(lanes);
+	cr_assert_eq(take(4, 1, 0), LANE_JOIN_MAX);
+	cr_assert_eq(got[0], &items[0]);
+	cr_assert_eq(got[15], &items[15]);
+	lanes[4] = '\0';
+	fill(lanes);
+	cr_assert_eq(take(4, 3, 0), 2, "four over three sessions");
+	fill("c");
+	cr_assert_eq(take(4, 1, 0), 1);
+}
+
+Test(lane, only_what_is_alike_is_joined)
+{
+	fill("cbcc");
+	args[2].port = 1;
+	cr_assert_eq(take(2, 1, 0), 2);
+	cr_assert(got[0] == &items[0] && got[1] == &items[3]);
+	cr_assert_eq(take(2, 1, 0), 1);
+	cr_assert_eq(got[0], &items[1]);
+	cr_assert_eq(take(2, 1, 0), 1);
+	cr_assert_eq(got[0], &items[2]);
+}
+
+Test(lane, wants_the_sessions_that_could_work)
+{
+	struct lane_load load = { .max_sessions = 4 };
+
+	fill("");
+	cr_assert_eq(lane_wanted(&queue, &load), 0);
+	fill("bbbbbb");
+	cr_assert_eq(lane_wanted(&queue, &load), 3);
+	load.idle = 1;
+	cr_assert_eq(lane_wanted(&queue, &load), 2);
+	load.busy_bulk = 3;
+	cr_assert_eq(lane_wanted(&queue, &load), 0);
+	fill("bff");
+	cr_assert_eq(lane_wanted(&queue, &load), 1);
+}
