@@ -1,6 +1,6 @@
 # libFuzzer with ASan and UBSan, by clang alone: test/fuzz/fuzz_x.c, seeds in test/fuzz/corpus/x.
 .PHONY: fuzz-smoke
-FUZZ         := wire h2conn request
+FUZZ         := wire h2conn request record ros_reply
 FUZZ_SECONDS ?= 30
 FUZZDIR      := build/fuzz-clang
 FUZZFLAGS    := -std=c11 -D_GNU_SOURCE -Isrc -Itest -I$(GEN) -g -O1 -pthread -Wall -Wextra -Werror \
@@ -10,6 +10,9 @@ FUZZSRC_h2conn := $(FUZZSRC_wire) src/csi/grpc/fields.c src/csi/grpc/h2.c src/cs
 		src/core/clock.c
 FUZZSRC_request := src/csi/validate.c src/csi/call_json.c src/csi/call_help.c src/core/str.c \
 		src/core/arena.c src/core/buf.c src/core/mem.c src/core/err.c $(GEN)/csi.pb-c.c
+FUZZSRC_record  := src/rds/disk_record.c src/core/str.c src/core/err.c
+FUZZSRC_ros_reply := $(FUZZSRC_record) src/rds/ros_reply.c src/rds/row.c src/rds/judge.c \
+		src/rds/ros_site.c src/rds/ros_text.c src/core/json.c src/core/buf.c src/core/mem.c
 
 fuzz-smoke: $(FUZZ:%=$(FUZZDIR)/fuzz_%)  ## each fuzz target for FUZZ_SECONDS (30)
 	@for t in $(FUZZ); do \
@@ -22,7 +25,7 @@ fuzz-smoke: $(FUZZ:%=$(FUZZDIR)/fuzz_%)  ## each fuzz target for FUZZ_SECONDS (3
 		grep -E 'executed_units|peak_rss' $(FUZZDIR)/$$t.log; \
 	done
 
-$(FUZZDIR)/fuzz_%: test/fuzz/fuzz_%.c Makefile test/fuzz.mk $(wildcard src/csi/*.[ch] src/csi/grpc/*.[ch] src/core/*.[ch]) \
+$(FUZZDIR)/fuzz_%: test/fuzz/fuzz_%.c Makefile test/fuzz.mk $(wildcard src/csi/*.[ch] src/csi/grpc/*.[ch] src/core/*.[ch] src/rds/*.[ch]) \
 		$(GENH)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"

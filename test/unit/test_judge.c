@@ -1,0 +1,154 @@
+#include "support/t.h"
+
+#include <string.h>
+
+#include "rds/judge.h"
+
+static const struct ros_args args = {
+	.id = "a",
+	.size_bytes = 2048,
+	.nqn = "nqn.x:a",
+	.nonce = "11111111",
+	.expect_nonce = "00000000",
+	.switch_off = true,
+};
+
+/* The disk with this nonce in its record, "" for no record. */
+static struct judge_answer row(const char *nonce, bool is_exported, enum ros_fault fault)
+{
+	struct judge_answer a = { .has_row = true, .fault = fault };
+
+	strcpy(a.row.id, "a");
+	strcpy(a.row.nqn, "nqn.x:a");
+	a.row.size_bytes = 1024;
+	a.row.is_exported = is_exported;
+	a.row.record.kind = *nonce ? RDS_RECORD_OURS : RDS_RECORD_NONE;
+	strcpy(a.row.record.nonce, nonce);
+	return a;
+}
+
+static enum verdict answer(enum rds_kind kind, struct judge_answer a, enum err_code *code)
+{
+	struct err err = { .code = ERR_OK };
+	enum verdict v = judge_answer(kind, &args, &a, &err);
+
+	cr_assert_eq(v == VERDICT_FAIL, err.code != ERR_OK);
+	if (code)
+		*code = err.code;
+	return v;
+}
+
+static enum verdict check(enum rds_kind kind, struct judge_answer a)
+{
+	struct err err = { .code = ERR_OK };
+
+	return judge_check(kind, &args, &a, &err);
+}
+
+static const char ours[] = "11111111", old[] = "00000000", other[] = "22222222";
+
+Test(judge, a_change_is_done_when_record_and_export_say_so)
+{
+	const enum ros_fault none = ROS_FAULT_NONE;
+
+	cr_assert_eq(answer(RDS_PUBLISH, row(ours, true, none), NULL), VERDICT_DONE);
+	cr_assert_eq(answer(RDS_PUBLISH, row(ours, false, none), NULL), VERDICT_CHECK);
+	cr_assert_eq(answer(RDS_UNPUBLISH, row(ours, false, none), NULL), VERDICT_DONE);
+	cr_assert_eq(answer(RDS_UNPUBLISH, row(ours, true, none), NULL), VERDICT_CHECK);
+	cr_assert_eq(answer(RDS_FENCE_BEGIN, row(ours, true, none), NULL), VERDICT_CHECK);
+	cr_assert_eq(answer(RDS_FENCE_FINISH, row(ours, false, none), NULL),
+		     VERDICT_DONE);
+	cr_assert_eq(answer(RDS_GROW, row(ours, false, none), NULL), VERDICT_CHECK);
+}
+
+Test(judge, another_record_is_stale_and_our_own_is_completed)
+{
+	const enum ros_fault cas = ROS_FAULT_CAS;
+
+	cr_assert_eq(answer(RDS_PUBLISH, row(other, true, cas), NULL), VERDICT_STALE);
+	cr_assert_eq(answer(RDS_PUBLISH, row("", false, cas), NULL), VERDICT_STALE);
+	cr_assert_eq(answer(RDS_PUBLISH, row(ours, false, cas), NULL), VERDICT_FINISH);
+	cr_assert_eq(answer(RDS_PUBLISH, row(ours, true, cas), NULL), VERDICT_DONE);
+}
+
+Test(judge, a_lost_answer_is_judged_by_what_is_there)
+{
+	const struct judge_answer gone = { .has_row = false };
+	const enum ros_fault none = ROS_FAULT_NONE;
+
+	for (enum rds_kind k = RDS_PUBLISH; k <= RDS_FENCE_FINISH; k++) {
+		cr_assert_eq(check(k, row(old, false, none)), VERDICT_REPEAT);
+		cr_assert_eq(check(k, row(other, false, none)), VERDICT_STALE);
+		cr_assert_eq(check(k, row("", false, none)), VERDICT_STALE);
+		cr_assert_eq(check(k, gone), VERDICT_ABSENT);
+		cr_assert_eq(check(k, row(ours, k == RDS_PUBLISH, none)), VERDICT_DONE);
+		cr_assert_eq(check(k, row(ours, k != RDS_PUBLISH, none)), VERDICT_FINISH);
+	}
+	cr_assert_eq(check(RDS_CREATE, gone), VERDICT_REPEAT);
+	cr_assert_eq(check(RDS_CREATE, row(ours, false, none)), VERDICT_DONE);
+	cr_assert_eq(check(RDS_DELETE, gone), VERDICT_REPEAT, "its file may be there");
+	cr_assert_eq(check(RDS_DELETE, row(old, false, none)), VERDICT_REPEAT);
+	cr_assert_eq(check(RDS_GROW, gone), VERDICT_ABSENT);
+	cr_assert_eq(check(RDS_GROW, row(old, false, none)), VERDICT_REPEAT);
+}
+
+Test(judge, a_delete_is_done_only_when_nothing_is_left)
+{
+	struct judge_answer a = { .has_number = true };
+	enum err_code code;
+
+	cr_assert_eq(answer(RDS_DELETE, a, NULL), VERDICT_DONE);
+	a.number = 1;
+	cr_assert_eq(answer(RDS_DELETE, a, &code), VERDICT_FAIL);
+	cr_assert_eq(code, ERR_UNAVAILABLE);
+	a.fault = ROS_FAULT_HELD;
+	cr_assert_eq(answer(RDS_DELETE, a, &code), VERDICT_FAIL);
+	cr_assert_eq(code, ERR_PRECONDITION);
+	a = (struct judge_answer){ .has_number = false };
+	cr_assert_eq(answer(RDS_DELETE, a, &code), VERDICT_FAIL);
+}
+
+Test(judge, faults_become_codes)
+{
+	static const struct {
+		enum rds_kind kind;
+		enum ros_fault fault;
+		enum err_code code;
+	} cases[] = {
+		{ RDS_CREATE, ROS_FAULT_SPACE, ERR_EXHAUSTED },
+		{ RDS_GROW, ROS_FAULT_SPACE, ERR_EXHAUSTED },
+		{ RDS_CREATE, ROS_FAULT_NQN, ERR_EXISTS },
+		{ RDS_PUBLISH, ROS_FAULT_NQN, ERR_PRECONDITION },
+		{ RDS_CREATE, ROS_FAULT_LARGER, ERR_EXISTS },
+		{ RDS_CREATE, ROS_FAULT_POOL, ERR_PRECONDITION },
+		{ RDS_PUBLISH, ROS_FAULT_MOUNTED, ERR_PRECONDITION },
+		{ RDS_PUBLISH, ROS_FAULT_SHAPE, ERR_PRECONDITION },
+		{ RDS_PUBLISH, ROS_FAULT_GONE, ERR_PRECONDITION },
+		{ RDS_GROW, ROS_FAULT_CAS, ERR_PRECONDITION },
+		{ RDS_PUBLISH, ROS_FAULT_PERMISSION, ERR_PRECONDITION },
+		{ RDS_FENCE_BEGIN, ROS_FAULT_STILL, ERR_UNAVAILABLE },
+		{ RDS_PUBLISH, ROS_FAULT_OTHER, ERR_UNAVAILABLE },
+	};
+	enum err_code code;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct judge_answer a = row(old, true, cases[i].fault);
+
+		cr_assert_eq(answer(cases[i].kind, a, &code), VERDICT_FAIL, "%zu", i);
+		cr_assert_eq(code, cases[i].code, "%zu", i);
+	}
+}
+
+Test(judge, what_makes_no_sense_is_never_an_answer)
+{
+	struct judge_answer a = { .is_nonsense = true };
+	enum err_code code;
+
+	for (enum rds_kind k = RDS_GET; k <= RDS_FENCE_FINISH; k++) {
+		enum verdict v = answer(k, a, &code);
+
+		cr_assert_eq(v, judge_is_mutation(k) ? VERDICT_CHECK : VERDICT_FAIL);
+		if (judge_is_mutation(k))
+			cr_assert_eq(check(k, a), VERDICT_FAIL);
+	}
+}
