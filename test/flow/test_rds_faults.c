@@ -110,15 +110,29 @@ Test(rds_faults, a_create_that_runs_on_after_the_cut_is_made_once)
 	cut_creates("out", 101, 900, "--run-on-after-cut 2 --op-ms add=5");
 }
 
-Test(rds_faults, a_publish_whose_answer_is_lost_is_found_done)
+static unsigned n_checks;
+
+static void count_checks(const struct op *op, unsigned from, unsigned to)
+{
+	n_checks += from != to && strcmp(op->type->name, "box") == 0 &&
+		    strcmp(op->type->states[to], "checking") == 0;
+}
+
+Test(rds_faults, a_publish_whose_answer_is_lost_is_looked_for_and_found_done)
 {
 	struct t_req c, q;
+	long execs;
 
 	open_box("--run-on-after-cut 5");
 	cr_assert_eq(run(&c, RDS_CREATE, "pvc-1"), ERR_OK);
 	t_box_fault(&b, "cut-after-out=40");
 	t_req_change(&q, RDS_PUBLISH, &c.req.volume);
+	execs = t_box_stat(&b, "execs");
+	op_trace = count_checks;
 	t_req_run(&b, &q);
+	op_trace = NULL;
+	cr_assert_eq(n_checks, 1, "it was sent again unseen");
+	cr_assert_eq(t_box_stat(&b, "execs"), execs + 2);
 	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
 	cr_assert_eq(q.req.outcome, RDS_OK);
 	cr_assert(q.req.volume.is_exported);
