@@ -1,5 +1,7 @@
 #include "rds/lane.h"
 
+#include <string.h>
+
 static struct lane_item *item_of(struct list *node)
 {
 	return CONTAINER_OF(node, struct lane_item, node);
@@ -31,11 +33,13 @@ static unsigned count_joinable(const struct list *queue, const struct ros_args *
 }
 
 /* The waiting creates are spread over the sessions that may take them. */
-static unsigned take_creates(struct list *queue, struct lane_item *first, unsigned room,
+static unsigned take_creates(struct list *queue, struct lane_item *first,
+			     const struct lane_load *load,
 			     struct lane_item *ret[LANE_JOIN_MAX])
 {
 	unsigned waiting = count_joinable(queue, first->create);
-	unsigned share = (waiting + room - 1) / room, n = 0, bytes = 0;
+	unsigned places = bulk_room(load), share = (waiting + places - 1) / places, n = 0;
+	size_t bytes = strlen(first->create->nqn);
 
 	if (share > LANE_JOIN_MAX)
 		share = LANE_JOIN_MAX;
@@ -47,7 +51,7 @@ static unsigned take_creates(struct list *queue, struct lane_item *first, unsign
 		if (!item->create || !ros_may_join(first->create, item->create))
 			continue;
 		bytes += ros_join_bytes(item->create);
-		if (n && bytes > LANE_JOIN_BYTES)
+		if (n && bytes > load->join_room)
 			break;
 		list_remove(&item->node);
 		ret[n++] = item;
@@ -80,7 +84,7 @@ unsigned lane_take(struct list *queue, const struct lane_load *load,
 		if (!room)
 			continue;
 		if (item->create && ros_may_join(item->create, item->create))
-			return take_creates(queue, item, room, ret);
+			return take_creates(queue, item, load, ret);
 		return take_one(item, ret);
 	}
 	return 0;

@@ -14,7 +14,7 @@
  *  - bulk: create, delete, grow. On all sessions but one, which so stays free of them
  *    (with a single session allowed, on that one). Creates that wait are joined. */
 enum lane { LANE_FAST, LANE_READ, LANE_BULK };
-enum { LANE_JOIN_MAX = 16, LANE_JOIN_BYTES = 1900 };
+enum { LANE_JOIN_MAX = 17 }; /* 100 creates: twice over three sessions */
 
 struct lane_item {
 	struct list node;
@@ -26,6 +26,7 @@ struct lane_load {
 	unsigned max_sessions;
 	unsigned idle;	    /* connected and free */
 	unsigned busy_bulk; /* running a script of the bulk lane */
+	unsigned join_room; /* bytes that joined creates may take (ros_join_room) */
 };
 
 /* Takes out of the queue what goes next on one idle session: 0 when nothing may. */

@@ -38,7 +38,8 @@ static void count(const struct pool *p, struct lane_load *load, unsigned *ret_li
 {
 	unsigned live = 0;
 
-	*load = (struct lane_load){ .max_sessions = p->max_sessions };
+	*load = (struct lane_load){ .max_sessions = p->max_sessions,
+				    .join_room = ros_join_room(p->site) };
 	for (unsigned i = 0; i < p->max_sessions; i++) {
 		const struct pool_slot *s = &p->slots[i];
 

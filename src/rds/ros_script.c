@@ -290,7 +290,24 @@ unsigned ros_join_bytes(const struct ros_args *a)
 
 	if (!split_record(&r, a->record))
 		return ROS_SCRIPT_MAX;
-	return (unsigned)(strlen(a->id) + strlen(r.claim) + 44); /* size, nonce, marks */
+	return (unsigned)(strlen(a->id) + strlen(r.claim) + 36); /* size, nonce, marks */
+}
+
+unsigned ros_join_room(const struct ros_site *site)
+{
+	size_t used = strlen(ros_templates[ROS_T_JOINED_HEAD]) +
+		      strlen(ros_templates[ROS_T_JOINED_BODY]) +
+		      strlen(ros_templates[ROS_T_JOINED_SUBVOLUME]) +
+		      strlen(ros_templates[ROS_T_JOINED_TAIL]);
+	size_t longest = 0;
+
+	for (unsigned i = 0; i < site->n_bases; i++)
+		if (strlen(site->bases[i]) > longest)
+			longest = strlen(site->bases[i]);
+	/* Each value as often as the templates name it, and the record's fixed words. */
+	used += longest + 3 * strlen(site->pool) + strlen(site->pool_slot) +
+		2 * strlen(site->label) + strlen(site->cluster_id) + 128;
+	return used < ROS_SCRIPT_MAX ? (unsigned)(ROS_SCRIPT_MAX - used) : 0;
 }
 
 static int joined_rows(struct maker *m, struct err *err)

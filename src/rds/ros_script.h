@@ -64,6 +64,8 @@ int ros_script(struct buf *out, const struct ros_order *order, struct err *err);
 
 /* Whether two creates may be joined: all but id, size, nonce and claim is equal. */
 bool ros_may_join(const struct ros_args *a, const struct ros_args *b);
-/* Upper bound of the bytes that one create adds to a joined script. */
+/* Upper bounds: the bytes that one create adds to a joined script, and those that are
+ * left for all of them (the NQN's length must still be taken off). */
 unsigned ros_join_bytes(const struct ros_args *a);
+unsigned ros_join_room(const struct ros_site *site);
 #endif

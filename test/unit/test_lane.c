@@ -33,7 +33,7 @@ static void fill(const char *lanes) /* f r b, and c for a create */
 
 static unsigned take(unsigned max, unsigned idle, unsigned busy_bulk)
 {
-	struct lane_load load = { max, idle, busy_bulk };
+	struct lane_load load = { max, idle, busy_bulk, 2000 };
 
 	return lane_take(&queue, &load, got);
 }
@@ -68,7 +68,11 @@ Test(lane, creates_are_spread_and_joined)
 	fill(lanes);
 	cr_assert_eq(take(4, 1, 0), LANE_JOIN_MAX);
 	cr_assert_eq(got[0], &items[0]);
-	cr_assert_eq(got[15], &items[15]);
+	cr_assert_eq(got[LANE_JOIN_MAX - 1], &items[LANE_JOIN_MAX - 1]);
+	fill(lanes);
+	struct lane_load small = { 4, 1, 0, 200 };
+	unsigned n = lane_take(&queue, &small, got);
+	cr_assert(n > 1 && n < 6, "%u in 200 bytes", n);
 	lanes[4] = '\0';
 	fill(lanes);
 	cr_assert_eq(take(4, 3, 0), 2, "four over three sessions");

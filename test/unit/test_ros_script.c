@@ -205,31 +205,75 @@ Test(ros_script, shapes_match_exactly_the_two_places)
 	regfree(&re);
 }
 
-Test(ros_script, a_joined_one_of_sixteen_stays_short_even_with_long_names)
+/* Fills a joined script up to the room that there is said to be. */
+static unsigned fill_joined(const struct ros_site *where, const char *claim)
 {
-	struct ros_args rows[16];
-	const struct ros_args *p[16];
-	struct ros_order order = { ROS_CREATE, &site, p, 16, "0123456789abcdef" };
-	char ids[16][64], nqns[16][128];
+	static struct ros_args rows[64];
+	static char ids[64][64], nqns[64][RDS_NQN_MAX + 1], records[64][300];
+	const struct ros_args *p[64];
+	struct ros_order order = { ROS_CREATE, where, p, 0, "0123456789abcdef" };
 	struct err err = { .code = ERR_OK };
+	size_t used = 0;
 	struct buf b;
 
-	for (int i = 0; i < 16; i++) {
-		snprintf(ids[i], 64, "pvc-00000000-1111-2222-3333-4444444444%02d", i);
-		snprintf(nqns[i], 128, "nqn.2000-02.com.mikrotik:%s", ids[i]);
+	for (unsigned i = 0; i < 64; i++) {
+		snprintf(ids[i], 64, "pvc-00000000-1111-2222-3333-4444444444%02u", i);
+		snprintf(nqns[i], sizeof(nqns[i]), "nqn.2000-02.com.mikrotik:%s", ids[i]);
+		snprintf(records[i], sizeof(records[i]),
+			 "rds-csi:1 aaaaaaaa c=%s g=0 s=ok h=- b=0 q=%s",
+			 where->cluster_id, claim);
 		rows[i] = args;
 		rows[i].id = ids[i];
 		rows[i].nqn = nqns[i];
+		rows[i].record = records[i];
+		rows[i].layout = where->label[0] ? RDS_LAYOUT_SUBVOLUME : RDS_LAYOUT_FILE;
 		rows[i].size_bytes = UINT64_C(1) << 44;
 		p[i] = &rows[i];
 		cr_assert(ros_may_join(p[0], p[i]));
+		used += ros_join_bytes(p[i]);
+		if (used + strlen(nqns[0]) > ros_join_room(where))
+			break;
+		order.n = i + 1;
 	}
 	buf_init(&b, ROS_SCRIPT_MAX);
-	cr_assert_eq(ros_script(&b, &order, &err), 0, "%s", err.msg);
+	cr_assert_eq(ros_script(&b, &order, &err), 0, "%u: %s", order.n, err.msg);
 	check_traps(b.data);
 	buf_fini(&b);
-	rows[3].port = 4421;
-	cr_assert(!ros_may_join(p[0], p[3]));
+	return order.n;
+}
+
+Test(ros_script, joined_ones_fit_when_the_room_says_so)
+{
+	struct ros_site largest = site;
+	char cluster[RDS_CLUSTER_MAX + 1] = "";
+
+	cr_assert_geq(fill_joined(&site, "namespace/pvc-name"), 17);
+	memset(cluster, 'c', RDS_CLUSTER_MAX);
+	largest.cluster_id = cluster;
+	memset(largest.pool, 'p', 64);
+	memset(largest.pool_slot, 's', 64);
+	memset(largest.label, 'l', 64);
+	memset(largest.bases[0], 'b', 200);
+	largest.bases[0][200] = '\0';
+	cr_assert_geq(fill_joined(&largest, "namespace/pvc-name"), 10);
+	largest.label[0] = '\0';
+	cr_assert_geq(fill_joined(&largest, "n/c"), 10);
+}
+
+Test(ros_script, what_differs_beyond_id_size_nonce_and_claim_is_not_joined)
+{
+	struct ros_args other = args;
+
+	other.id = "pvc-2";
+	cr_assert(!ros_may_join(&args, &other), "its NQN is made of another id");
+	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2";
+	other.record = "rds-csi:1 bbbbbbbb c=prod-1 g=0 s=ok h=- b=0 q=x/y";
+	cr_assert(ros_may_join(&args, &other));
+	other.port = 4421;
+	cr_assert(!ros_may_join(&args, &other));
+	other.port = args.port;
+	other.record = "rds-csi:1 bbbbbbbb c=prod-1 g=0 s=ok h=- b=1 q=x/y";
+	cr_assert(!ros_may_join(&args, &other));
 }
 
 Test(ros_script, a_value_of_the_wrong_kind_makes_no_script)
