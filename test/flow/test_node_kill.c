@@ -83,7 +83,7 @@ static void kill_stage_in(unsigned state, bool later, bool has_data)
 		OK(&lab, lab_stage(&lab, &a));
 		lab_check(&lab, lab_run("echo kept > %s/f; sync -f %s/f", lab.staging,
 					lab.staging) == 0);
-		OK(&lab, lab_unstage(&lab, &a));
+		OK(&lab, until_unlocked(lab_unstage, &a));
 	}
 	kill_type = &node_stage_op;
 	kill_state = state;
@@ -102,7 +102,7 @@ static void kill_stage_in(unsigned state, bool later, bool has_data)
 	lab_check(&lab, lab_mounts(lab.staging) == 1 && lab_loops(&lab) == 1);
 	if (has_data)
 		lab_check(&lab, lab_run("grep -q kept %s/f", lab.staging) == 0);
-	OK(&lab, lab_unstage(&lab, &a));
+	OK(&lab, until_unlocked(lab_unstage, &a));
 	lab_close(&lab);
 }
 
@@ -138,7 +138,7 @@ static void kill_publish_in(unsigned state, bool later, bool is_block)
 	lab_check(&lab, lab_mounts(lab.target) == 1);
 	OK(&lab, lab_unpublish(&lab, &a));
 	lab_check(&lab, access(lab.target, F_OK) != 0);
-	OK(&lab, lab_unstage(&lab, &a));
+	OK(&lab, until_unlocked(lab_unstage, &a));
 	lab_close(&lab);
 }
 
@@ -183,7 +183,7 @@ static void kill_end_in(const struct op_type *type, unsigned state, bool later)
 	lab_check(&lab, lab_loops(&lab) == 0);
 	OK(&lab, lab_stage(&lab, &a));
 	lab_check(&lab, lab_run("grep -q kept %s/f", lab.staging) == 0);
-	OK(&lab, lab_unstage(&lab, &a));
+	OK(&lab, until_unlocked(lab_unstage, &a));
 	lab_close(&lab);
 }
 
