@@ -179,6 +179,17 @@ static inline ssh_channel t_begin(ssh_session s, const char *line)
 	return ch;
 }
 
+static inline int t_exit_status(ssh_channel ch)
+{
+#if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 11, 0)
+	uint32_t status;
+
+	return ssh_channel_get_exit_state(ch, &status, NULL, NULL) ? -1 : (int)status;
+#else
+	return ssh_channel_get_exit_status(ch);
+#endif
+}
+
 /* All output of the channel, "\n" for CRLF; the exit status, -1 when none came. */
 static inline int t_finish(ssh_channel ch, char *out, size_t size)
 {
@@ -190,7 +201,7 @@ static inline int t_finish(ssh_channel ch, char *out, size_t size)
 		if (c != '\r')
 			out[n++] = c;
 	out[n] = 0;
-	st = ssh_channel_get_exit_status(ch);
+	st = t_exit_status(ch);
 	ssh_channel_close(ch);
 	ssh_channel_free(ch);
 	return st;
