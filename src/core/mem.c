@@ -1,5 +1,6 @@
 #include "core/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,13 @@ void *mem_uv_calloc(size_t n, size_t size)
 void *mem_uv_realloc(void *p, size_t size)
 {
 	return p ? realloc(p, size) : mem_uv_alloc(size);
+}
+
+void mem_trim(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
 }
 
 size_t mem_live(void)

@@ -14,6 +14,10 @@ void mem_free(void *p);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
+/* Gives what is free back to the kernel, for a quiet moment: after a burst of calls glibc
+ * keeps every page that has anything left on it or above it. Takes some 50 us. */
+void mem_trim(void);
+
 size_t mem_live(void);	    /* allocations not yet freed */
 long mem_count(void);	    /* allocations asked for since mem_fail_at() */
 void mem_fail_at(long nth); /* 0-based; -1: never fail */

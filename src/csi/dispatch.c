@@ -6,7 +6,12 @@
 #include "core/mem.h"
 #include "csi/validate.h"
 
-enum { DEFAULT_WORK_MS = 10 * 60 * 1000, LOG_LINE_GOAL = 400, LOG_LINE_FIXED = 190 };
+enum {
+	DEFAULT_WORK_MS = 10 * 60 * 1000,
+	LOG_LINE_GOAL = 400,
+	LOG_LINE_FIXED = 190,
+	TRIM_WORKS = 64
+};
 
 void dispatch_init(struct dispatch *d, struct csi *csi,
 		   const struct rpc_method *const *tables, unsigned n_tables)
@@ -206,7 +211,13 @@ static void on_work_done(struct op *op)
 
 	list_remove(&rpc->node);
 	finish(rpc, &err);
-	if (dispatch_is_idle(d) && d->on_idle)
+	if (!dispatch_is_idle(d))
+		return;
+	if (d->n_works >= TRIM_WORKS) {
+		mem_trim();
+		d->n_works = 0;
+	}
+	if (d->on_idle)
 		d->on_idle(d);
 }
 
@@ -217,6 +228,7 @@ static void start_work(struct rpc *rpc)
 	uv_loop_t *loop = rpc->csi->loop;
 
 	list_append(&rpc->dispatch->running, &rpc->node);
+	rpc->dispatch->n_works++;
 	op_start(&rpc->op, m->work, loop, on_work_done);
 	op_set_deadline(&rpc->op, clock_now_ms(loop) + timeout_ms);
 }

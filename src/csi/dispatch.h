@@ -55,6 +55,7 @@ struct dispatch {
 	unsigned n_tables;
 	uint64_t n_calls;
 	struct list running;		     /* of struct rpc: work not ended */
+	unsigned n_works;		     /* begun since memory was given back */
 	void (*on_idle)(struct dispatch *d); /* the last work has ended; may be NULL */
 };
 
