@@ -67,7 +67,8 @@ int loop_open(struct loop *l, void (*on_stop)(struct loop *l), struct err *err)
 
 	*l = (struct loop){ .on_stop = on_stop };
 	(void)signal(SIGPIPE, SIG_IGN);
-	rc = uv_replace_allocator(mem_uv_alloc, mem_uv_realloc, mem_uv_calloc, mem_free);
+	rc = uv_replace_allocator(mem_uv_alloc, mem_uv_realloc, mem_uv_calloc,
+				  mem_uv_free);
 	if (rc == 0)
 		rc = uv_loop_init(&l->uv);
 	if (rc)

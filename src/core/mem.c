@@ -6,15 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Atomic because libuv's worker threads allocate through the same hooks. */
-static atomic_size_t live;
+/* Only the loop's thread allocates for us, but libuv's worker threads allocate through
+ * the same process: two counts, because a locked add at each allocation is felt. The
+ * first is atomic only in name, so that whoever reads it elsewhere reads a whole number.
+ */
+static atomic_size_t live, uv_live;
 static atomic_long asked;
 static atomic_long fail_at = -1;
 
 static bool refuse(void)
 {
-	/* Only the loop's thread comes here; a locked add at each allocation would be
-	 * felt. */
 	long n = atomic_load_explicit(&asked, memory_order_relaxed);
 	long at = atomic_load_explicit(&fail_at, memory_order_relaxed);
 
@@ -22,10 +23,24 @@ static bool refuse(void)
 	return at >= 0 && n == at;
 }
 
+static void add(size_t n)
+{
+	size_t was = atomic_load_explicit(&live, memory_order_relaxed);
+
+	atomic_store_explicit(&live, was + n, memory_order_relaxed);
+}
+
 static void *count(void *p)
 {
 	if (p)
-		(void)atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+		add(1);
+	return p;
+}
+
+static void *uv_count(void *p)
+{
+	if (p)
+		(void)atomic_fetch_add(&uv_live, 1);
 	return p;
 }
 
@@ -50,7 +65,7 @@ void mem_free(void *p)
 {
 	if (!p)
 		return;
-	(void)atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+	add((size_t)-1);
 	free(p);
 }
 
@@ -73,17 +88,25 @@ char *mem_strdup(const char *s)
 
 void *mem_uv_alloc(size_t size)
 {
-	return count(malloc(size));
+	return uv_count(malloc(size));
 }
 
 void *mem_uv_calloc(size_t n, size_t size)
 {
-	return count(calloc(n, size));
+	return uv_count(calloc(n, size));
 }
 
 void *mem_uv_realloc(void *p, size_t size)
 {
 	return p ? realloc(p, size) : mem_uv_alloc(size);
+}
+
+void mem_uv_free(void *p)
+{
+	if (!p)
+		return;
+	(void)atomic_fetch_sub(&uv_live, 1);
+	free(p);
 }
 
 void mem_trim(void)
@@ -95,7 +118,7 @@ void mem_trim(void)
 
 size_t mem_live(void)
 {
-	return atomic_load(&live);
+	return atomic_load(&live) + atomic_load(&uv_live);
 }
 
 long mem_count(void)

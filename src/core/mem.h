@@ -27,6 +27,7 @@ void mem_fail_at(long nth); /* 0-based; -1: never fail */
 void *mem_uv_alloc(size_t size);
 void *mem_uv_calloc(size_t n, size_t size);
 void *mem_uv_realloc(void *p, size_t size);
+void mem_uv_free(void *p);
 
 /* Ends the process with a message when a programming error is found; on in release
  * builds. */

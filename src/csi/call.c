@@ -247,7 +247,8 @@ int call_main(int argc, char **argv)
 
 	log_open(LOG_WARN, false);
 	json_set_alloc_funcs(mem_alloc, mem_free);
-	(void)uv_replace_allocator(mem_uv_alloc, mem_uv_realloc, mem_uv_calloc, mem_free);
+	(void)uv_replace_allocator(mem_uv_alloc, mem_uv_realloc, mem_uv_calloc,
+				   mem_uv_free);
 	if (take_args(&a, argc, argv))
 		return BAD_USAGE;
 	if (a.is_help)

@@ -211,7 +211,7 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	log_open(LOG_WARN, false);
-	uv_replace_allocator(mem_uv_alloc, mem_uv_realloc, mem_uv_calloc, mem_free);
+	uv_replace_allocator(mem_uv_alloc, mem_uv_realloc, mem_uv_calloc, mem_uv_free);
 	uv_loop_init(&loop);
 	clock_open(&clock, &loop);
 	conf.address = argv[1 + is_plain];

@@ -12,7 +12,7 @@ void t_loop_open(struct t_loop *l)
 
 	if (!is_hooked)
 		cr_assert_eq(uv_replace_allocator(mem_uv_alloc, mem_uv_realloc,
-						  mem_uv_calloc, mem_free),
+						  mem_uv_calloc, mem_uv_free),
 			     0);
 	is_hooked = true;
 	cr_assert_eq(uv_loop_init(&l->uv), 0);
