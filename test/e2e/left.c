@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/loop.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -200,4 +201,25 @@ unsigned long long left_hash(const char *path)
 	h = (h ^ (unsigned long long)lseek(fd, 0, SEEK_END)) * 1099511628211ULL;
 	close(fd);
 	return h ? h : 1;
+}
+
+static unsigned long long tree;
+
+static int on_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	unsigned long long h = 14695981039346656037ULL;
+
+	(void)ftw;
+	for (const char *p = path; *p; p++)
+		h = (h ^ (unsigned char)*p) * 1099511628211ULL;
+	h ^= (unsigned long long)st->st_mode << 40;
+	tree += flag == FTW_F ? h ^ left_hash(path) : h; /* in any order */
+	return 0;
+}
+
+unsigned long long left_hash_tree(const char *dir)
+{
+	tree = 0;
+	(void)nftw(dir, on_entry, 32, FTW_PHYS);
+	return tree;
 }

@@ -23,4 +23,6 @@ bool left_write(const char *path, long offset, const char *text);
 bool left_read(const char *path, long offset, char *out, size_t n);
 /* A hash of the file's size, data and name; 0 when it cannot be read. */
 unsigned long long left_hash(const char *path);
+/* Of every file and directory under dir, with their names. */
+unsigned long long left_hash_tree(const char *dir);
 #endif

@@ -116,9 +116,10 @@ static int dial(const struct sim *s)
 }
 
 /* One request on a connection of its own; the body, or NULL unless the status is 200. */
-static char *http(const struct sim *s, const char *method, const char *path)
+static char *http(const struct sim *s, const char *method, const char *path,
+		  const char *sent)
 {
-	char head[600], *text = malloc(65536), *body = NULL;
+	char head[4800], *text = malloc(65536), *body = NULL;
 	size_t len = 0, cap = 65536;
 	ssize_t n;
 	int fd = dial(s);
@@ -127,8 +128,8 @@ static char *http(const struct sim *s, const char *method, const char *path)
 		goto out;
 	(void)snprintf(head, sizeof(head),
 		       "%s %s HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n"
-		       "Content-Length: 0\r\n\r\n",
-		       method, path);
+		       "Content-Length: %zu\r\n\r\n%s",
+		       method, path, strlen(sent), sent);
 	if (send(fd, head, strlen(head), MSG_NOSIGNAL) != (ssize_t)strlen(head))
 		goto out;
 	while ((n = read(fd, text + len, cap - len - 1)) > 0) {
@@ -156,12 +157,12 @@ out:
 
 char *sim_get_text(const struct sim *s, const char *path)
 {
-	return http(s, "GET", path);
+	return http(s, "GET", path, "");
 }
 
 json_t *sim_get(const struct sim *s, const char *path)
 {
-	char *text = http(s, "GET", path);
+	char *text = http(s, "GET", path, "");
 	json_t *j = text ? json_loads(text, 0, NULL) : NULL;
 
 	free(text);
@@ -171,10 +172,15 @@ json_t *sim_get(const struct sim *s, const char *path)
 
 bool sim_post(const struct sim *s, const char *path)
 {
-	char *text = http(s, "POST", path);
+	char *text = http(s, "POST", path, "");
 
 	free(text);
 	return CHECK(text != NULL, "POST %s", path);
+}
+
+char *sim_exec(const struct sim *s, const char *script)
+{
+	return http(s, "POST", "/exec", script);
 }
 
 bool sim_fault(const struct sim *s, const char *query)
@@ -243,11 +249,19 @@ bool sim_image(const struct sim *s, const char *slot, char *out, size_t cap)
 static const char *wanted;
 static unsigned n_files;
 
+/* The whole name between separators: pvc-1 is no part of pvc-10. */
+static bool is_of(const char *path)
+{
+	const char *p = wanted ? strstr(path, wanted) : NULL;
+
+	return !wanted || (p && strchr("./", p[strlen(wanted)]));
+}
+
 static int on_file(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
 	(void)st;
 	(void)ftw;
-	if (flag == FTW_F && (!wanted || strstr(path, wanted)))
+	if (flag == FTW_F && is_of(path))
 		n_files++;
 	return 0;
 }

@@ -27,6 +27,8 @@ bool sim_is_gone(struct sim *s, unsigned timeout_ms); /* ended by itself, awaite
 json_t *sim_get(const struct sim *s, const char *path);
 char *sim_get_text(const struct sim *s, const char *path);
 bool sim_post(const struct sim *s, const char *path);
+/* Runs a line as the console would (4,000 bytes at most); its output, or NULL. */
+char *sim_exec(const struct sim *s, const char *script);
 bool sim_fault(const struct sim *s, const char *query); /* POST /fault?query */
 bool sim_clear(const struct sim *s);			/* POST /fault/clear */
 long sim_stat(const struct sim *s, const char *name);	/* of /stats; -1 */

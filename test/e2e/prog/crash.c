@@ -103,7 +103,8 @@ static void let_happen_and_kill(struct life *l)
 		e2e_sleep_ms(1);
 	while (child_has_running(l->driver.pid) && e2e_now_ms() < end)
 		e2e_sleep_ms(1);
-	e2e_sleep_ms(3); /* a script takes less on this box, which has no latency */
+	while (sim_stat(&l->sim, "execs_now") > 0 && e2e_now_ms() < end)
+		e2e_sleep_ms(1);
 	driver_kill(&l->driver);
 }
 
