@@ -20,3 +20,19 @@ $(CRASHBIN): $(BUILD)/src/main.o $(BUILD)/test/crash/hook.o $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -pthread -Wl,--wrap=op_start,--wrap=op_move,--wrap=uv_spawn $^ $(LDLIBS) -o $@
 
 -include $(BUILD)/test/crash/hook.d
+
+# rds-csi-no-nonce: the driver whose scripts do not compare the record before they write it,
+# made by changing that one condition. test/e2e/prog/holders.c must find it out.
+NONONCE := $(BUILD)/test/crash/rds-csi-no-nonce
+programs: $(NONONCE)
+$(BUILD)/test/crash/ros_template_no_nonce.c: src/rds/ros_template.c test/crash.mk
+	@mkdir -p $(@D)
+	@echo "  SED   $<"
+	$(Q)sed 's/(!($$v3 ~ %C))/(!($$v3 ~ %C) and false)/' $< >$@
+	$(Q)! cmp -s $< $@ || { echo "$<: the comparison of the record is not where it was"; exit 1; }
+$(BUILD)/test/crash/ros_template_no_nonce.o: $(BUILD)/test/crash/ros_template_no_nonce.c
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -c $< -o $@
+$(NONONCE): $(BUILD)/src/main.o $(BUILD)/test/crash/ros_template_no_nonce.o $(LIB)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -pthread $^ $(LDLIBS) -o $@
