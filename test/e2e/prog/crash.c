@@ -9,6 +9,7 @@
 #include "e2e/e2e.h"
 #include "e2e/life.h"
 #include "e2e/states.h"
+#include "e2e/unwind.h"
 
 enum { MAX_POINTS = 4096, SAMPLE_LIVES = 10 };
 
@@ -216,6 +217,8 @@ static void kill_everywhere(bool is_block)
 	e2e_note("%u kill points, %u lives, %u kills (%u of them in a retry), %u not met "
 		 "again",
 		 plan.n, lives, plan.fired, plan.twice, plan.missed);
+	if (!e2e_failed())
+		unwind_all(&l, &plan.states);
 	if (!e2e_failed())
 		states_check(&plan.states, l.crash);
 	life_close(&l);
