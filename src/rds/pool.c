@@ -231,11 +231,20 @@ static void connect_more(struct pool *p)
 		}
 }
 
+/* A session whose peer hung up closes for a turn before it is done: it takes no more. */
+static void note_closing(struct pool *p)
+{
+	for (unsigned i = 0; i < p->max_sessions; i++)
+		if (p->slots[i].state == SLOT_IDLE && !ssh_is_ready(&p->slots[i].ssh))
+			p->slots[i].state = SLOT_CLOSING;
+}
+
 static void do_running(struct pool *p)
 {
 	struct lane_load load;
 	unsigned live;
 
+	note_closing(p);
 	dispatch(p);
 	connect_more(p);
 	count(p, &load, &live);

@@ -109,7 +109,7 @@ int __wrap_uv_spawn(uv_loop_t *loop, uv_process_t *child,
 	uv_process_options_t changed = *options;
 
 	name = name ? name + 1 : options->file;
-	if (script && strcmp(name, "mkfs.ext4") == 0)
+	if (script && strcmp(name, strrchr(script, '/') + 1) == 0)
 		changed.file = script;
 	return __real_uv_spawn(loop, child, &changed);
 }

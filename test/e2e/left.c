@@ -135,7 +135,7 @@ long left_read_mounted(const char *image, const char *fs, const char *path, char
 {
 	char at[E2E_PATH], file[E2E_PATH + 64];
 	const char *const mnt[] = {
-		"/bin/mount", "-t", fs, "-o", "loop", image, at, NULL
+		"/bin/mount", "-t", fs, "-o", "loop,ro", image, at, NULL
 	};
 	const char *const umnt[] = { "/bin/umount", at, NULL };
 	long n = -1;
@@ -222,4 +222,20 @@ unsigned long long left_hash_tree(const char *dir)
 	tree = 0;
 	(void)nftw(dir, on_entry, 32, FTW_PHYS);
 	return tree;
+}
+
+enum { CAP_SYS_RESOURCE_BIT = 24 }; /* linux/capability.h; resize of a mounted ext4 asks it */
+
+const char *left_growing_fs(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned long long caps = 0;
+	char line[200];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return caps >> CAP_SYS_RESOURCE_BIT & 1 ? "ext4" : "xfs";
 }

@@ -5,6 +5,8 @@
 
 /* What a test could leave behind in the kernel, and what lies in an image file. */
 bool left_can_mount(void); /* root, and loop devices */
+/* ext4 that can be grown while it is mounted; without the capability for it, xfs. */
+const char *left_growing_fs(void);
 /* Mount points at or under the directory, and loop devices over files under it. */
 unsigned left_mounts(const char *dir);
 unsigned left_loops(const char *dir);
@@ -13,8 +15,8 @@ void left_clean(const char *dir); /* unmounts and detaches all of them */
 /* The content of a file of the ext4 file system in the image, read without mounting it;
  * its length, or -1. A journal left by a kill is not replayed. */
 long left_read_ext4(const char *image, const char *path, char *out, size_t cap);
-/* The same after mounting the image (replaying its journal) on a directory of the test.
- */
+/* The same by mounting the image read-only on a directory of the test. */
+
 long left_read_mounted(const char *image, const char *fs, const char *path, char *out,
 		       size_t cap);
 /* Writes and fsyncs a file or a device at the offset; false when that failed. */

@@ -23,8 +23,9 @@ static bool make_wrapper(struct life *l)
 {
 	char path[E2E_PATH];
 
+	l->fs = left_growing_fs();
 	(void)mkdir(e2e_path(path, "bin"), 0700);
-	if (!left_write(e2e_path(path, "bin/mkfs.ext4"), -1, wrapper))
+	if (!left_write(e2e_path(path, "bin/mkfs.%s", l->fs), -1, wrapper))
 		return false;
 	(void)snprintf(l->env[0], sizeof(l->env[0]), "CRASH_MKFS=%s", path);
 	return chmod(path, 0700) == 0;
@@ -39,7 +40,7 @@ static bool mkfs_once(struct life *l)
 
 	if (!l->crash)
 		return true; /* the plain driver runs the real one */
-	f = fopen(e2e_path(path, "bin/mkfs.ext4.log"), "re");
+	f = fopen(e2e_path(path, "bin/mkfs.%s.log", l->fs), "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		begun += strcmp(line, "begin\n") == 0;
 		done += strcmp(line, "success\n") == 0;
@@ -163,8 +164,10 @@ static bool in_image(struct life *l, const char *name, long at)
 	(void)snprintf(path, sizeof(path), "/%s", name);
 	if (l->is_block)
 		(void)left_read(l->image, at, text, n);
-	else
+	else if (strcmp(l->fs, "ext4") == 0)
 		(void)left_read_ext4(l->image, path, text, sizeof(text));
+	else
+		(void)left_read_mounted(l->image, l->fs, path, text, sizeof(text));
 	return CHECK(memcmp(text, l->marker, n) == 0,
 		     "%s: the box's own file lacks %s, has '%.60s'", l->vol.id, name,
 		     text);
@@ -272,6 +275,7 @@ bool life_run(struct life *l)
 	(void)snprintf(id, sizeof(id), "pvc-life-%c-%u", l->is_block ? 'b' : 'm', l->n++);
 	vol_init(&l->vol, id);
 	l->vol.is_block = l->is_block;
+	l->vol.fs = l->fs;
 	(void)snprintf(l->marker, sizeof(l->marker), "%.30s %016llx\n", id,
 		       (unsigned long long)e2e_random());
 	for (unsigned i = 0; i < N_ITEMS; i++) {

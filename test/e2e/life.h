@@ -20,6 +20,7 @@ struct life {
 	struct crash_file *crash; /* NULL: the plain driver */
 	int crash_fd;
 	bool is_block;
+	const char *fs; /* of left_growing_fs */
 	unsigned n; /* lives begun; part of the volume's name */
 	char marker[64];
 	char image[300];

@@ -15,6 +15,7 @@ static void begin(struct life *l, const char *id)
 {
 	vol_init(&l->vol, id);
 	l->vol.is_block = l->is_block;
+	l->vol.fs = l->fs;
 }
 
 static void mark(struct life *l, struct states *s)
