@@ -48,6 +48,7 @@ static void become(const struct child_conf *c, int out)
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)signal(SIGPIPE, SIG_DFL);
 	dup2(null, 0);
 	dup2(out >= 0 ? out : log, 1);
 	dup2(log, 2);

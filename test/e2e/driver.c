@@ -51,11 +51,12 @@ static void add(struct args *a, const char *flag, const char *value)
 	a->n++;
 }
 
-static void add_box(struct args *a, const struct sim *s)
+static void add_box(struct args *a, const struct driver *d)
 {
+	const struct sim *s = d->sim;
 	char text[MAX_TEXT];
 
-	add(a, "--rds-address", "127.0.0.1");
+	add(a, "--rds-address", d->box_name ? d->box_name : "127.0.0.1");
 	(void)snprintf(text, sizeof(text), "%u", s->ssh_port);
 	add(a, "--rds-port", text);
 	add(a, "--rds-user", "admin");
@@ -77,7 +78,7 @@ static void add_all(struct args *a, const struct driver *d)
 	add(a, "--endpoint", d->address);
 	if (d->is_controller) {
 		add(a, "--controller", NULL);
-		add_box(a, d->sim);
+		add_box(a, d);
 	}
 	if (d->is_node) {
 		char path[E2E_PATH];

@@ -17,6 +17,7 @@ struct driver {
 	const struct sim *sim;
 	bool is_controller, is_node;
 	const char *node_id, *known_nodes; /* NULL: "node-a" for a node; none */
+	const char *box_name;		   /* NULL: the address 127.0.0.1 */
 	const char *const *args;	   /* further flags, ended by NULL; may be NULL */
 	const char *const *env;		   /* as in child_conf */
 	uv_loop_t loop;

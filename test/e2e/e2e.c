@@ -1,6 +1,7 @@
 #include "e2e/e2e.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +223,7 @@ int e2e_main(int argc, char **argv, const struct e2e_test *tests)
 	/* A helper that outlives a killed driver becomes ours, so that it can be awaited.
 	 */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	(void)signal(SIGPIPE, SIG_IGN); /* a killed driver is no reason to die too */
 	for (; tests->name; tests++)
 		if (is_chosen(tests->name, argc, argv))
 			run_one(tests);

@@ -134,9 +134,8 @@ long left_read_mounted(const char *image, const char *fs, const char *path, char
 		       size_t cap)
 {
 	char at[E2E_PATH], file[E2E_PATH + 64];
-	const char *const mnt[] = {
-		"/bin/mount", "-t", fs, "-o", "loop,ro", image, at, NULL
-	};
+	const char *const mnt[] = { "/bin/mount", "-t",	 fs, "-o",
+				    "loop,ro",	  image, at, NULL };
 	const char *const umnt[] = { "/bin/umount", at, NULL };
 	long n = -1;
 	int fd;
@@ -224,7 +223,9 @@ unsigned long long left_hash_tree(const char *dir)
 	return tree;
 }
 
-enum { CAP_SYS_RESOURCE_BIT = 24 }; /* linux/capability.h; resize of a mounted ext4 asks it */
+enum {
+	CAP_SYS_RESOURCE_BIT = 24
+}; /* linux/capability.h; resize of a mounted ext4 asks it */
 
 const char *left_growing_fs(void)
 {

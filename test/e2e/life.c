@@ -13,11 +13,18 @@
 
 enum { GROWN = 1280 * 1024 * 1024, BLOCK_AT = 5 << 20, BLOCK_GROWN_AT = 1200 << 20 };
 
-/* Counts each mkfs that begins and each that succeeds, whoever ran it. */
-static const char wrapper[] = "#!/bin/sh\n"
-			      "echo begin >>\"$0.log\"\n"
-			      "/sbin/${0##*/} \"$@\" || exit\n"
-			      "echo success >>\"$0.log\"\n";
+/* Counts each mkfs that begins and each that succeeds, whoever ran it; is cut short, or
+ * hangs, where a file beside it says so. */
+static const char wrapper[] =
+	"#!/bin/sh\n"
+	"echo begin >>\"$0.log\"\n"
+	"for dev; do :; done\n"
+	"[ ! -e \"$0.cut\" ] || { rm \"$0.cut\"; printf XFSB >\"$dev\"; "
+	"kill -9 $$; }\n"
+	"[ ! -e \"$0.hang\" ] || { rm \"$0.hang\"; trap '' TERM; "
+	"exec sleep 60; }\n"
+	"/sbin/${0##*/} \"$@\" || exit\n"
+	"echo success >>\"$0.log\"\n";
 
 static bool make_wrapper(struct life *l)
 {

@@ -21,7 +21,7 @@ struct life {
 	int crash_fd;
 	bool is_block;
 	const char *fs; /* of left_growing_fs */
-	unsigned n; /* lives begun; part of the volume's name */
+	unsigned n;	/* lives begun; part of the volume's name */
 	char marker[64];
 	char image[300];
 	char env[2][E2E_PATH + 40];

@@ -170,6 +170,11 @@ json_t *sim_get(const struct sim *s, const char *path)
 	return j;
 }
 
+char *sim_post_quiet(const struct sim *s, const char *path)
+{
+	return http(s, "POST", path, "");
+}
+
 bool sim_post(const struct sim *s, const char *path)
 {
 	char *text = http(s, "POST", path, "");

@@ -27,6 +27,7 @@ bool sim_is_gone(struct sim *s, unsigned timeout_ms); /* ended by itself, awaite
 json_t *sim_get(const struct sim *s, const char *path);
 char *sim_get_text(const struct sim *s, const char *path);
 bool sim_post(const struct sim *s, const char *path);
+char *sim_post_quiet(const struct sim *s, const char *path); /* NULL: no answer */
 /* Runs a line as the console would (4,000 bytes at most); its output, or NULL. */
 char *sim_exec(const struct sim *s, const char *script);
 bool sim_fault(const struct sim *s, const char *query); /* POST /fault?query */

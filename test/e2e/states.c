@@ -9,7 +9,11 @@
 static const struct {
 	const char *type, *state, *fault;
 } beyond[] = {
-	{ "none", "none", "none" },
+	{ "http2 connection", "connecting", "none: the client side, `rds-csi call`" },
+	{ "node publish", "undoing",
+	  "the bind is there and cannot be proven: test/flow/test_node_faults" },
+	{ "stage", "undoing_mount",
+	  "the record cannot be written after the mount: test/flow/test_node_faults" },
 };
 enum { N_BEYOND = sizeof(beyond) / sizeof(beyond[0]) };
 

@@ -39,8 +39,8 @@ static bool up_to(struct life *l, enum vol_step last)
 
 static bool down(struct life *l)
 {
-	return step(l, VOL_NODE_UNPUBLISH) && step(l, VOL_UNSTAGE) && step(l, VOL_UNPUBLISH) &&
-	       step(l, VOL_DELETE);
+	return step(l, VOL_NODE_UNPUBLISH) && step(l, VOL_UNSTAGE) &&
+	       step(l, VOL_UNPUBLISH) && step(l, VOL_DELETE);
 }
 
 /* The same driver under another node's name, with other known nodes. */
@@ -88,7 +88,8 @@ static void fences(struct life *l)
 {
 	if (!half_fence(l, "pvc-fence-a", false) || !step(l, VOL_DELETE))
 		return;
-	/* The fence of a killed driver is finished by an unpublish, a publish, a delete. */
+	/* The fence of a killed driver is finished by an unpublish, a publish, a delete.
+	 */
 	if (!half_fence(l, "pvc-fence-b", true) || !step(l, VOL_UNPUBLISH) ||
 	    !step(l, VOL_DELETE))
 		return;
@@ -108,8 +109,8 @@ static void fenced_leftover(struct life *l)
 	if (!up_to(l, VOL_NODE_PUBLISH) || !step(l, VOL_NODE_UNPUBLISH) ||
 	    !restart_as(l, "node-x", NULL))
 		return;
-	if (step(l, VOL_UNPUBLISH) && restart_as(l, "node-a", NULL) && step(l, VOL_PUBLISH) &&
-	    step(l, VOL_STAGE))
+	if (step(l, VOL_UNPUBLISH) && restart_as(l, "node-a", NULL) &&
+	    step(l, VOL_PUBLISH) && step(l, VOL_STAGE))
 		(void)down(l);
 }
 
@@ -117,6 +118,7 @@ static void fenced_leftover(struct life *l)
 static void after_reboot(struct life *l)
 {
 	begin(l, "pvc-reboot");
+	l->vol.fs = "ext4"; /* checked before it is mounted again */
 	if (!up_to(l, VOL_NODE_PUBLISH))
 		return;
 	driver_kill(&l->driver);
@@ -128,12 +130,18 @@ static void after_reboot(struct life *l)
 /* Grown while it was nowhere staged. */
 static void grown_offline(struct life *l)
 {
-	begin(l, "pvc-offline");
-	if (!up_to(l, VOL_STAGE) || !step(l, VOL_UNSTAGE))
-		return;
-	l->vol.want_bytes = 2 * GIB;
-	if (step(l, VOL_EXPAND) && step(l, VOL_STAGE))
-		(void)down(l);
+	/* One is grown before it is mounted, the other after. */
+	static const char *const fs[] = { "ext4", "xfs" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		begin(l, i ? "pvc-offline-x" : "pvc-offline-e");
+		l->vol.fs = fs[i];
+		if (!up_to(l, VOL_STAGE) || !step(l, VOL_UNSTAGE))
+			return;
+		l->vol.want_bytes = 2 * GIB;
+		if (!step(l, VOL_EXPAND) || !step(l, VOL_STAGE) || !down(l))
+			return;
+	}
 }
 
 static void refused_stage(struct life *l)
@@ -143,8 +151,35 @@ static void refused_stage(struct life *l)
 	    !sim_image(&l->sim, l->vol.id, l->image, sizeof(l->image)))
 		return;
 	CHECK(left_write(l->image, 5000, "x"), "no write");
-	CHECK(vol_do(&l->driver, &l->vol, VOL_STAGE) == ERR_PRECONDITION, "%s", rpc_message());
+	CHECK(vol_do(&l->driver, &l->vol, VOL_STAGE) == ERR_PRECONDITION, "%s",
+	      rpc_message());
 	(void)down(l);
+}
+
+/* mkfs is cut short, mkfs hangs and hears no SIGTERM: the next stage does it again. */
+static void broken_mkfs(struct life *l)
+{
+	static const char *const how[] = { "cut", "hang" };
+
+	for (unsigned i = 0; i < 2 && !l->is_block; i++) {
+		char path[E2E_PATH], id[32];
+		struct rpc_call call;
+
+		(void)snprintf(id, sizeof(id), "pvc-mkfs-%s", how[i]);
+		begin(l, id);
+		(void)left_write(e2e_path(path, "bin/mkfs.%s.%s", l->fs, how[i]), -1, "");
+		if (!up_to(l, VOL_PUBLISH))
+			return;
+		vol_start(&l->driver, &l->vol, VOL_STAGE, &call);
+		while (!call.is_done && (i == 0 || access(path, F_OK) == 0))
+			rpc_turn(&l->driver, 5);
+		if (i == 1)
+			driver_stop(&l->driver);
+		CHECK(vol_end(&l->driver, &l->vol, VOL_STAGE, &call) != ERR_OK, "staged");
+		if ((i == 1 && !driver_start(&l->driver)) || !step(l, VOL_STAGE) ||
+		    !down(l))
+			return;
+	}
 }
 
 /* The target cannot be had: something that is not ours stands there. */
@@ -157,7 +192,8 @@ static void refused_publish(struct life *l)
 		(void)mkdir(l->vol.target, 0700);
 	else
 		(void)left_write(l->vol.target, -1, "a file");
-	CHECK(vol_do(&l->driver, &l->vol, VOL_NODE_PUBLISH) != ERR_OK, "published over it");
+	CHECK(vol_do(&l->driver, &l->vol, VOL_NODE_PUBLISH) != ERR_OK,
+	      "published over it");
 	if (l->is_block)
 		(void)rmdir(l->vol.target);
 	else
@@ -165,14 +201,15 @@ static void refused_publish(struct life *l)
 	(void)down(l);
 }
 
-/* Delete of a volume that somebody holds, of one that is not there, of one whose item went
- * before its file. */
+/* Delete of a volume that somebody holds, of one that is not there, of one whose item
+ * went before its file. */
 static void refused_delete(struct life *l)
 {
 	begin(l, "pvc-held");
 	if (!up_to(l, VOL_PUBLISH))
 		return;
-	CHECK(vol_do(&l->driver, &l->vol, VOL_DELETE) == ERR_PRECONDITION, "%s", rpc_message());
+	CHECK(vol_do(&l->driver, &l->vol, VOL_DELETE) == ERR_PRECONDITION, "%s",
+	      rpc_message());
 	if (step(l, VOL_UNPUBLISH) && step(l, VOL_DELETE))
 		(void)step(l, VOL_DELETE);
 }
@@ -181,9 +218,9 @@ static void refused_delete(struct life *l)
 static void box_faults(struct life *l)
 {
 	static const char *const faults[] = {
-		"cut-after-in=40",  "cut-after-out=40", "cut-after-out=40&run-on=on",
-		"garbage=1",	    "no-space=1",	"script-error-at-statement=3",
-		"refuse=1",	    "host-key=1",
+		"cut-after-in=40", "cut-after-out=40", "cut-after-out=40&run-on=on",
+		"garbage=1",	   "no-space=1",       "script-error-at-statement=3",
+		"refuse=1",	   "host-key=1",
 	};
 
 	for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -199,6 +236,17 @@ static void box_faults(struct life *l)
 		if (!step(l, VOL_CREATE) || !step(l, VOL_DELETE))
 			return;
 	}
+}
+
+/* The box given by a name that a resolver must turn into an address. */
+static void by_name(struct life *l)
+{
+	begin(l, "pvc-name");
+	l->driver.box_name = "127.1"; /* getaddrinfo reads it, inet_pton does not */
+	if (restart_as(l, "node-a", NULL) && step(l, VOL_CREATE))
+		(void)step(l, VOL_DELETE);
+	l->driver.box_name = NULL;
+	(void)restart_as(l, "node-a", NULL);
 }
 
 /* The end of the process while a call runs, and with sessions open. */
@@ -228,9 +276,11 @@ void unwind_all(struct life *l, struct states *s)
 		{ "after a reboot", after_reboot },
 		{ "grown offline", grown_offline },
 		{ "refused stage", refused_stage },
+		{ "broken mkfs", broken_mkfs },
 		{ "refused publish", refused_publish },
 		{ "refused delete", refused_delete },
 		{ "faults of the box", box_faults },
+		{ "by name", by_name },
 		{ "ends while busy", ends_busy },
 	};
 
