@@ -101,7 +101,8 @@ static void let_site(struct maker *m)
 }
 
 /* What the comment must match before a delete or a growth: any nonce, for both are
- * decided by the holders alone. */
+ * decided by the holders alone; but the whole record, for one that cannot be read belongs
+ * to nobody knows whom. */
 static void let_cas_any(struct maker *m, const char *more)
 {
 	const struct ros_site *site = m->order->site;
@@ -126,7 +127,7 @@ static void let_cas(struct maker *m, const struct ros_args *a)
 		return;
 	}
 	if (m->order->step == ROS_GROW) {
-		let_cas_any(m, "");
+		let_cas_any(m, "g=[0-9]+ s=(ok|fencing) h=[a-zA-Z0-9.,/-]+ b=[01] q=");
 		return;
 	}
 	if (a->expect_nonce)

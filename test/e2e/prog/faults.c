@@ -129,12 +129,13 @@ static void cut_each_byte(const char *way, const char *more)
 	CHECK(cuts > 5, "cut %u times only", cuts);
 }
 
+/* From the idle session on: the channel, the request, what follows it. */
 static void cut_requests(void)
 {
 	if (!open_box(NULL))
 		return;
-	cut_each_byte("in", "");
-	cut_each_byte("in", "&run-on=on");
+	cut_each_byte("in", "&from=now&times=4");
+	cut_each_byte("in", "&from=now&times=4&run-on=on");
 	close_box();
 }
 

@@ -22,6 +22,7 @@ enum claim { FREE, MAYBE, GRANTED };
 struct attachment {
 	enum claim claim;
 	bool is_busy; /* a call is under way: the attacher makes one at a time */
+	uint64_t not_before_ms; /* after a failure it waits for a while */
 };
 
 struct call {
@@ -37,7 +38,8 @@ struct world {
 	struct vol volumes[N_VOLUMES];
 	struct attachment at[N_VOLUMES][N_NODES];
 	struct call calls[N_CALLS];
-	long ops, granted, refused, retried, kills, cuts;
+	long ops, granted, refused, retried, kills, cuts, lates;
+	int torn; /* a volume that a call was under way for at the last kill; -1: none */
 	unsigned violations; /* two nodes were told OK */
 };
 
@@ -47,6 +49,7 @@ static void on_answer(struct world *w, struct call *c, enum err_code code)
 
 	a->is_busy = false;
 	w->retried += vol_may_retry(code);
+	a->not_before_ms = e2e_now_ms() + (vol_may_retry(code) ? e2e_below(300) : 0);
 	if (c->step == VOL_UNPUBLISH) {
 		if (code == ERR_OK)
 			a->claim = FREE;
@@ -109,7 +112,7 @@ static void drain(struct world *w)
 	}
 }
 
-static void start_call(struct world *w, unsigned v, unsigned n)
+static void start_step(struct world *w, unsigned v, unsigned n, enum vol_step step)
 {
 	struct attachment *a = &w->at[v][n];
 	struct call *c = w->calls;
@@ -119,19 +122,25 @@ static void start_call(struct world *w, unsigned v, unsigned n)
 	c->is_used = true;
 	c->volume = v;
 	c->node = n;
-	/* Mostly the natural next step, at times the other one or a repetition. */
-	if (a->claim == FREE)
-		c->step = e2e_below(10) ? VOL_PUBLISH : VOL_UNPUBLISH;
-	else if (a->claim == MAYBE)
-		c->step = e2e_below(2) ? VOL_PUBLISH : VOL_UNPUBLISH;
-	else
-		c->step = e2e_below(4) ? VOL_UNPUBLISH : VOL_PUBLISH;
-	if (c->step == VOL_UNPUBLISH || a->claim == FREE)
+	c->step = step;
+	if (step == VOL_UNPUBLISH || a->claim == FREE)
 		a->claim = MAYBE;
 	a->is_busy = true;
 	w->volumes[v].node = nodes[n];
-	vol_start(&w->driver, &w->volumes[v], c->step, &c->rpc);
+	vol_start(&w->driver, &w->volumes[v], step, &c->rpc);
 	w->ops++;
+}
+
+/* Mostly the natural next step, at times the other one or a repetition. */
+static void start_call(struct world *w, unsigned v, unsigned n)
+{
+	static const unsigned publish_of_20[] = {
+		[FREE] = 18, [MAYBE] = 10, [GRANTED] = 5
+	};
+
+	start_step(w, v, n,
+		   e2e_below(20) < publish_of_20[w->at[v][n].claim] ? VOL_PUBLISH
+								    : VOL_UNPUBLISH);
 }
 
 /* Ends the controller at any moment and puts a new one in its place, which knows nothing.
@@ -142,6 +151,9 @@ static bool replace(struct world *w)
 
 	while (turns-- && n_running(w))
 		rpc_turn(&w->driver, 1 + e2e_below(6));
+	for (unsigned i = 0; i < N_CALLS; i++)
+		if (w->calls[i].is_used)
+			w->torn = (int)w->calls[i].volume;
 	driver_kill(&w->driver);
 	w->kills++;
 	drain(w);
@@ -158,6 +170,51 @@ static void cut(struct world *w)
 		       e2e_below(2) ? "in" : "out", e2e_below(1500));
 	(void)sim_fault(&w->sim, fault);
 	w->cuts++;
+}
+
+static void turn_while_running(struct world *w, unsigned ms)
+{
+	uint64_t end = e2e_now_ms() + ms;
+
+	while (n_running(w) && e2e_now_ms() < end) {
+		rpc_turn(&w->driver, 5);
+		collect(w);
+	}
+}
+
+/* A script that has not begun when its controller dies: it runs when another node has
+ * been told OK by the next controller. Only the comparison of the record can stop it
+ * then. */
+static bool late(struct world *w)
+{
+	unsigned v = e2e_below(N_VOLUMES), n = e2e_below(N_NODES),
+		 other = (n + 1) % N_NODES;
+
+	drain(w);
+	for (unsigned i = 0; i < N_NODES; i++)
+		if (w->at[v][i].claim != FREE || i == n) { /* n: for a warm belief */
+			start_step(w, v, i, VOL_UNPUBLISH);
+			drain(w);
+		}
+	(void)sim_fault(&w->sim, "latency-ms=700&jitter-ms=0&run-on=on");
+	start_step(w, v, n, VOL_PUBLISH);
+	turn_while_running(w, 150);
+	collect(w);
+	if (!n_running(w)) /* refused, or the box was not reached: nothing is late */
+		return sim_clear(&w->sim);
+	driver_kill(&w->driver);
+	w->kills++;
+	w->lates++;
+	drain(w);
+	(void)sim_clear(&w->sim);
+	if (!driver_start(&w->driver))
+		return false;
+	start_step(w, v, other, VOL_PUBLISH);
+	drain(w);
+	e2e_sleep_ms(500);
+	start_step(w, v, n, VOL_PUBLISH);
+	drain(w);
+	return true;
 }
 
 /* Everything has ended: what each node was told must be what the box says. */
@@ -192,13 +249,19 @@ static void one_op(struct world *w)
 {
 	unsigned v = e2e_below(N_VOLUMES), n = e2e_below(N_NODES);
 
-	if (n_running(w) < N_CALLS && !w->at[v][n].is_busy)
+	/* Where a script may still be on its way, somebody else asks next. */
+	if (w->torn >= 0 && e2e_below(3))
+		v = (unsigned)w->torn;
+	if (e2e_below(12) == 0)
+		w->torn = -1;
+
+	if (n_running(w) < N_CALLS && !w->at[v][n].is_busy &&
+	    e2e_now_ms() >= w->at[v][n].not_before_ms)
 		start_call(w, v, n);
 	if (e2e_below(3) == 0)
-		rpc_turn(&w->driver, 2 + e2e_below(20));
+		rpc_turn(&w->driver, 2 + e2e_below(60));
 	collect(w);
-	if (n_running(w) == N_CALLS)
-		rpc_turn(&w->driver, 20);
+	rpc_turn(&w->driver, n_running(w) == N_CALLS ? 20 : 3);
 	collect(w);
 }
 
@@ -206,9 +269,11 @@ static bool run(struct world *w, long ops, bool stop_at_violation)
 {
 	while (w->ops < ops && !e2e_failed() && !(stop_at_violation && w->violations)) {
 		one_op(w);
-		if (e2e_below(30) == 0)
+		if (e2e_below(50) == 0)
 			cut(w);
-		if (e2e_below(20) == 0 && !replace(w))
+		if (e2e_below(40) == 0 && !replace(w))
+			return false;
+		if (e2e_below(100) == 0 && !late(w))
 			return false;
 		if (e2e_below(100) == 0)
 			settle(w);
@@ -226,6 +291,7 @@ static bool open_world(struct world *w, const char *bin)
 	memset(w, 0, sizeof(*w));
 	e2e_path(w->sim.dir, "box");
 	w->sim.args = sim_args;
+	w->torn = -1;
 	w->driver.bin = bin;
 	w->driver.sim = &w->sim;
 	w->driver.is_controller = true;
@@ -251,8 +317,8 @@ static void close_world(struct world *w, struct judge *j)
 	CHECK(judge_history(&w->sim, j), "no history");
 	CHECK(j->lost == 0, "%u events are missing in the history", j->lost);
 	e2e_note("%ld calls: %ld granted, %ld refused, %ld to be retried; %ld kills, %ld "
-		 "cuts",
-		 w->ops, w->granted, w->refused, w->retried, w->kills, w->cuts);
+		 "cuts, %ld late scripts",
+		 w->ops, w->granted, w->refused, w->retried, w->kills, w->cuts, w->lates);
 	e2e_note("history: %u events, %u grants; export on with nobody in the record: %u",
 		 j->events, j->grants, j->leaked);
 	driver_close(&w->driver);
@@ -287,7 +353,7 @@ static void found_without_the_nonce(void)
 		       (int)(slash - real), real);
 	if (!open_world(&w, bin))
 		return;
-	(void)run(&w, 20000, true);
+	(void)run(&w, 1500, true);
 	close_world(&w, &j);
 	CHECK(w.violations + j.two_holders + j.takeovers > 0,
 	      "a driver that does not compare the record was not found out in %ld calls",
