@@ -30,7 +30,7 @@ double median(double *v, size_t n)
 static void line(const char *what, const char *ours, const char *wanted, const char *go,
 		 const char *mark)
 {
-	printf("%-44s | %-34s | %-26s | %-22s | %s\n", what, ours, wanted, go, mark);
+	printf("%-43s | %-38s | %-25s | %-22s | %s\n", what, ours, wanted, go, mark);
 	(void)fflush(stdout);
 }
 
