@@ -2,13 +2,17 @@
 # second make, because pkg-config answers only once they are there.
 .PHONY: test demo conformance bench asan e2e
 
-SUB := +@$(MAKE) --no-print-directory CC="$(CC)"
+SUB   := +@$(MAKE) --no-print-directory CC="$(CC)"
+BUILDSUB := $(SUB) -j$(shell nproc)
 SUMMARY := build/test-summary
 
 test:                           ## all tests, then those of the units under ASan and UBSan
 	@tools/deps test
 	@rm -f $(SUMMARY)
-	$(SUB) MODE=debug run-tests run-e2e
+	$(BUILDSUB) MODE=debug tests
+	$(SUB) MODE=debug run-tests
+	$(SUB) MODE=debug run-e2e
+	$(BUILDSUB) MODE=asan tests
 	$(SUB) MODE=asan run-tests
 	@awk '{ for (i = 1; i <= 3; i++) { split($$i, a, "="); n[a[1]] += a[2] } } END { \
 		printf "%d passed, %d failed%s\n", n["passed"], n["failed"], \
@@ -27,22 +31,23 @@ run-e2e: programs
 		T_PROG=$(abspath $(BUILD)/test/prog) test/run -j 2 $(E2E))
 
 asan:                           ## the test programs under ASan, UBSan and LSan
+	$(BUILDSUB) MODE=asan tests
 	$(SUB) MODE=asan run-tests
 
 demo:                           ## a volume's whole life on a simulated box, step by step
 	@tools/deps test
-	$(SUB) MODE=release programs
+	$(BUILDSUB) MODE=release programs
 	@RDS_CSI=build/release-$(CCNAME)/rds-csi RDS_SIM=build/release-$(CCNAME)/rds-sim test/demo
 
 bench:                          ## speed and size as a table and as JSON (build/bench.json)
 	@tools/deps test
-	$(SUB) MODE=release programs
+	$(BUILDSUB) MODE=release programs
 	@RDS_CSI=build/release-$(CCNAME)/rds-csi RDS_SIM=build/release-$(CCNAME)/rds-sim \
 		T_PROG=build/release-$(CCNAME)/test/prog test/bench/run
 
 conformance:                    ## csi-sanity, the grpc-go interop client, h2spec
 	@tools/deps conformance
-	$(SUB) MODE=release programs
+	$(BUILDSUB) MODE=release programs
 	@RDS_CSI=$(abspath build/release-$(CCNAME)/rds-csi) RDS_SIM=$(abspath build/release-$(CCNAME)/rds-sim) \
 		T_PROG=$(abspath build/release-$(CCNAME)/test/prog) test/conformance
 

@@ -6,7 +6,8 @@
 
 #include "core/mem.h"
 
-/* ---- the child: what must outlive the op when the kernel will not let it go ---------------
+/* ---- the child: what must outlive the op when the kernel will not let it go
+ * ---------------
  *
  *   start ──▶ running ──(exit)──▶ closing ──▶ done (frees itself)
  *                └──(cancel: the registry stops)──▲
@@ -140,7 +141,7 @@ void proc_registry_stop(struct proc_registry *reg, void (*stopped)(void *), void
 	reg->stopped_arg = arg;
 	if (list_is_empty(&reg->children))
 		stop_later(reg);
-	LIST_FOREACH(it, &reg->children) {
+	LIST_FOREACH (it, &reg->children) {
 		struct proc_child *c = CONTAINER_OF(it, struct proc_child, node);
 
 		bug_on(c->owner);
@@ -148,17 +149,15 @@ void proc_registry_stop(struct proc_registry *reg, void (*stopped)(void *), void
 	}
 }
 
-/* ---- the op -----------------------------------------------------------------------------
+/* ---- the op
+ * -----------------------------------------------------------------------------
  *
- *   start ─▶ running ──(exit)─────────────┬▶ draining ─(both outputs ended)─▶ closing ─▶ done
- *     │         │ cancel, deadline        │
- *     │         ▼ SIGTERM                 │
- *     │      terminating ──(exit)─────────┤
- *     │         │ 2 s: SIGKILL            │
- *     │         ▼                         │
- *     │      killing ──────(exit)─────────┘
- *     │         │ 2 s: stuck ────────────────────────────────────────────────▶ closing
- *     └─▶ done (key taken, no memory, cannot be spawned)
+ *   start ─▶ running ──(exit)─────────────┬▶ draining ─(both outputs ended)─▶ closing ─▶
+ * done │         │ cancel, deadline        │ │         ▼ SIGTERM                 │ │
+ * terminating ──(exit)─────────┤ │         │ 2 s: SIGKILL            │ │         ▼ │ │
+ * killing ──────(exit)─────────┘ │         │ 2 s: stuck
+ * ────────────────────────────────────────────────▶ closing └─▶ done (key taken, no
+ * memory, cannot be spawned)
  *
  * Failures: the key is taken (ABORTED); the program cannot be run (FAILED_PRECONDITION);
  * deadline or cancel (as given). A grandchild that keeps the outputs open is waited for
@@ -237,7 +236,7 @@ static bool is_key_taken(const struct proc *p)
 {
 	if (!p->key)
 		return false;
-	LIST_FOREACH(it, &p->registry->children)
+	LIST_FOREACH (it, &p->registry->children)
 		if (strcmp(CONTAINER_OF(it, struct proc_child, node)->key, p->key) == 0)
 			return true;
 	return false;
@@ -266,9 +265,13 @@ static int spawn(struct proc *p, struct proc_child *c)
 		const char *const *in;
 		char **out;
 	} argv = { .in = p->argv }; /* libuv does not write to them */
-	uv_process_options_t opt = { .file = p->argv[0], .args = argv.out, .env = env,
-				     .stdio = io, .exit_cb = on_exit,
-				     .stdio_count = p->pass_fd < 0 ? PROC_FD : PROC_FD + 1 };
+	uv_process_options_t opt = { .file = p->argv[0],
+				     .args = argv.out,
+				     .env = env,
+				     .stdio = io,
+				     .exit_cb = on_exit,
+				     .stdio_count =
+					     p->pass_fd < 0 ? PROC_FD : PROC_FD + 1 };
 
 	if (p->n_input) {
 		io[0].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
@@ -303,7 +306,8 @@ static void do_start(struct proc *p)
 	int rc;
 
 	if (!op_failed(op) && is_key_taken(p))
-		op_fail(op, ERR_ABORTED, "the previous %s of this volume is still in the kernel",
+		op_fail(op, ERR_ABORTED,
+			"the previous %s of this volume is still in the kernel",
 			p->argv[0]);
 	c = op_failed(op) ? NULL : mem_calloc(1, sizeof(*c));
 	if (!c) {

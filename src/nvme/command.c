@@ -54,8 +54,9 @@ static const char *mode(const struct nvme_req *req)
 void command_helper(struct command *c, const char *helper, const char *verb,
 		    const char *first, const char *second)
 {
-	const char *argv[] = { helper, "helper", verb, first, first ? second : NULL,
-			       NULL };
+	const char *argv[] = {
+		helper, "helper", verb, first, first ? second : NULL, NULL
+	};
 
 	memcpy(c->argv, argv, sizeof(argv));
 	c->is_helper = true;
@@ -101,10 +102,11 @@ static void make_bind(struct command *c, const struct nvme_req *req, const char 
 static int make_tool(struct command *c, const struct nvme_req *req, struct err *err)
 {
 	const char *dev = req->device.path;
-	int rc = req->kind == NVME_FORMAT ? fs_mkfs(&c->fs, req->fs_type, req->fs_uuid, dev)
+	int rc = req->kind == NVME_FORMAT
+			 ? fs_mkfs(&c->fs, req->fs_type, req->fs_uuid, dev)
 		 : req->kind == NVME_CHECK
 			 ? fs_check(&c->fs, req->fs_type, dev, req->is_thorough)
-					   : fs_grow(&c->fs, req->fs_type, dev, req->path);
+			 : fs_grow(&c->fs, req->fs_type, dev, req->path);
 
 	if (rc)
 		return err_set(err, ERR_PRECONDITION, "%s: not for file system %.15s",
@@ -153,7 +155,8 @@ void command_fini(struct command *c)
 	c->data = NULL;
 }
 
-/* ---- the child's end -------------------------------------------------------------------- */
+/* ---- the child's end
+ * -------------------------------------------------------------------- */
 
 static int get_device(const char *line, struct nvme_device *dev)
 {

@@ -10,8 +10,9 @@
 enum { COMMAND_MAX_ARGS = 12 };
 
 struct command {
-	const char *argv[COMMAND_MAX_ARGS]; /* ended by NULL; borrows from req and itself */
-	bool is_helper;			    /* answers with a reply line */
+	const char
+		*argv[COMMAND_MAX_ARGS]; /* ended by NULL; borrows from req and itself */
+	bool is_helper;			 /* answers with a reply line */
 	struct fs_command fs;
 	char flags[24], *data; /* data: owned, freed by command_fini */
 };

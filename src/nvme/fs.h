@@ -18,7 +18,8 @@ struct fs_command {
 /* All return 0, or -1 when the type is not one of ours (or needs no such command). */
 int fs_mkfs(struct fs_command *c, const char *fs_type, const char *uuid, const char *dev);
 /* Thorough: also where the superblock says clean, as an offline growth demands. */
-int fs_check(struct fs_command *c, const char *fs_type, const char *dev, bool is_thorough);
+int fs_check(struct fs_command *c, const char *fs_type, const char *dev,
+	     bool is_thorough);
 /* Online by the place where it is mounted; ext also offline. */
 int fs_grow(struct fs_command *c, const char *fs_type, const char *dev, const char *path);
 /* The kernel lets nobody without CAP_SYS_RESOURCE grow a mounted ext (fs/ext4/resize.c,

@@ -100,8 +100,8 @@ static enum probe_blkid ask_blkid(int fd, struct probe_facts *f)
 	if (!pr || blkid_probe_set_device(pr, fd, 0, 0))
 		return PROBE_BLKID_ERROR;
 	(void)blkid_probe_enable_superblocks(pr, 1);
-	(void)blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID |
-							    BLKID_SUBLKS_USAGE);
+	(void)blkid_probe_set_superblocks_flags(
+		pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
 	(void)blkid_probe_enable_partitions(pr, 1);
 	errno = 0;
 	rc = blkid_do_safeprobe(pr);

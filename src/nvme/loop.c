@@ -28,7 +28,8 @@ static struct nvme_loop *loop_of(struct nvme *nvme)
 	return CONTAINER_OF(nvme, struct nvme_loop, nvme);
 }
 
-/* ---- what an NQN leads to ------------------------------------------------------------- */
+/* ---- what an NQN leads to -------------------------------------------------------------
+ */
 
 /* An NQN is a file name here, so none may climb. */
 static bool is_file_name(const char *nqn)
@@ -60,7 +61,8 @@ static int resolve(const struct nvme_loop *l, const char *nqn, char *out, size_t
 	return 0;
 }
 
-/* ---- looking ----------------------------------------------------------------------------- */
+/* ---- looking
+ * ----------------------------------------------------------------------------- */
 
 /* Without a record and without an NQN that leads anywhere: the device under the staging
  * mount, when its image bears the volume's name. */
@@ -74,8 +76,9 @@ static int find_under(const char *text, const struct nvme_query *q,
 	if (!e)
 		return err_nomem(err);
 	rc = mountinfo_top(text, q->path, e, err);
-	if (rc > 0 && sysfs_loop_image("/sys", e->major, e->minor, view->source,
-				       sizeof(view->source)) == 0 &&
+	if (rc > 0 &&
+	    sysfs_loop_image("/sys", e->major, e->minor, view->source,
+			     sizeof(view->source)) == 0 &&
 	    sysfs_is_image_of(view->source, q->id)) {
 		rc = sysfs_find_loop("/sys", view->source, &dev, err);
 		if (!rc)
@@ -117,7 +120,8 @@ static int loop_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_
 	return rc;
 }
 
-/* ---- the rest of the port --------------------------------------------------------------- */
+/* ---- the rest of the port
+ * --------------------------------------------------------------- */
 
 static int loop_command(struct request_host *host, struct nvme_req *req,
 			struct command *c, struct err *err)

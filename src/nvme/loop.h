@@ -15,7 +15,8 @@ struct nvme_loop_conf {
 	const char *helper;	 /* program with helper_main; NULL = this program */
 };
 
-/* NULL with err when a directory cannot be used. Logs once that it is no real back end. */
+/* NULL with err when a directory cannot be used. Logs once that it is no real back end.
+ */
 struct nvme *nvme_loop_new(uv_loop_t *loop, const struct nvme_loop_conf *conf,
 			   struct err *err);
 /* No request may be running. Frees nvme, then calls stopped once, from the loop. */

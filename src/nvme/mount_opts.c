@@ -45,11 +45,10 @@ static const struct {
 };
 
 static const char *const denied[] = {
-	"bind",	      "rbind",	      "move",	"remount", "private",
-	"rprivate",   "shared",	      "rshared", "slave",  "rslave",
-	"unbindable", "runbindable",  "loop",	"offset",  "sizelimit",
-	"device",     "journal_path", "journal_dev", "logdev", "rtdev",
-	"helper",
+	"bind",	  "rbind",   "move",	  "remount", "private",	     "rprivate",
+	"shared", "rshared", "slave",	  "rslave",  "unbindable",   "runbindable",
+	"loop",	  "offset",  "sizelimit", "device",  "journal_path", "journal_dev",
+	"logdev", "rtdev",   "helper",
 };
 
 static bool is_name(const char *word, size_t n, const char *name)

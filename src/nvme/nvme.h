@@ -79,9 +79,9 @@ struct nvme_record {
 enum nvme_top { NVME_TOP_NONE, NVME_TOP_OURS, NVME_TOP_FOREIGN };
 struct nvme_query {
 	const char *id;
-	const char *nqn;    /* "" = not known */
-	const char *source; /* of the record; "" = not known */
-	const char *path;   /* as mountinfo has it: no symbolic link in it */
+	const char *nqn;     /* "" = not known */
+	const char *source;  /* of the record; "" = not known */
+	const char *path;    /* as mountinfo has it: no symbolic link in it */
 	const char *besides; /* not counted as elsewhere; NULL = none */
 	bool is_staging; /* with neither nqn nor source, the device under path decides */
 };
@@ -109,8 +109,8 @@ struct nvme_req {
 	const char *const *options; /* MOUNT: user's flags, ended by NULL; NULL = none */
 	bool readonly, is_target;
 	bool is_thorough; /* CHECK: also where the superblock says clean */
-	bool is_fenced; /* UNMOUNT: the target has refused the NQN for good, so what is
-			   unwritten is lost, and the session may be cut first */
+	bool is_fenced;	  /* UNMOUNT: the target has refused the NQN for good, so what is
+			     unwritten is lost, and the session may be cut first */
 	struct nvme_device device; /* argument; result of ATTACH and RESCAN */
 	/* Results, valid when op.err is ERR_OK. */
 	struct nvme_content content;

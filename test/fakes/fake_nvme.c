@@ -58,7 +58,8 @@ static void remove_mounts(struct fake_nvme *f, const char *path)
 
 static void fill_device(struct fake_nvme *f, struct nvme_device *dev)
 {
-	*dev = (struct nvme_device){ .path = "/dev/fake0", .major = 300,
+	*dev = (struct nvme_device){ .path = "/dev/fake0",
+				     .major = 300,
 				     .size_bytes = f->size_bytes };
 }
 
@@ -96,7 +97,8 @@ static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 		req->content = f->content;
 		return;
 	case NVME_WIPE:
-		cr_assert_eq(f->record.stage, NVME_FORMATTING, "wipe of what is not ours");
+		cr_assert_eq(f->record.stage, NVME_FORMATTING,
+			     "wipe of what is not ours");
 		f->content = (struct nvme_content){ .kind = NVME_BLANK };
 		return;
 	case NVME_FORMAT:
@@ -185,8 +187,11 @@ static void interrupt(struct op *op)
 	clock_timer_start(op->loop, &q->timer, 0, on_timer);
 }
 
-static const struct op_type type = { .name = "fake request", .states = names,
-				     .next = next, .n_states = ST_N, .step = step,
+static const struct op_type type = { .name = "fake request",
+				     .states = names,
+				     .next = next,
+				     .n_states = ST_N,
+				     .step = step,
 				     .interrupt = interrupt };
 
 static void start(struct nvme *nvme, struct nvme_req *req, void (*done)(struct op *op))
@@ -292,11 +297,13 @@ static unsigned n_stuck(struct nvme *nvme)
 	return 0;
 }
 
-#define OPS(grow)                                                        \
-	{ .start = start, .look = look, .record_read = record_read,      \
-	  .record_write = record_write, .record_forget = record_forget,  \
-	  .check_options = check_options, .may_grow_online = grow,       \
-	  .n_stuck = n_stuck }
+#define OPS(grow)                                                             \
+	{                                                                     \
+		.start = start, .look = look, .record_read = record_read,     \
+		.record_write = record_write, .record_forget = record_forget, \
+		.check_options = check_options, .may_grow_online = grow,      \
+		.n_stuck = n_stuck                                            \
+	}
 
 static const struct nvme_ops online_ops = OPS(online), offline_ops = OPS(offline);
 
@@ -305,8 +312,11 @@ void fake_nvme_init(struct fake_nvme *f, uv_loop_t *loop, const char *nqn,
 {
 	bool is_offline = f->is_offline_only;
 
-	*f = (struct fake_nvme){ .loop = loop, .size_bytes = size_bytes, .fail_at = -1,
-				 .fail_write_at = -1, .fail_look_at = -1,
+	*f = (struct fake_nvme){ .loop = loop,
+				 .size_bytes = size_bytes,
+				 .fail_at = -1,
+				 .fail_write_at = -1,
+				 .fail_look_at = -1,
 				 .fail_code = ERR_PRECONDITION,
 				 .is_offline_only = is_offline };
 	f->nvme.ops = is_offline ? &offline_ops : &online_ops;

@@ -26,11 +26,11 @@ struct fake_nvme {
 	struct nvme_record record;
 	bool has_record;
 	/* Commands. */
-	int fail_at;	     /* the nth request from now fails; -1 none */
-	bool fails_after;    /* … but has done its work */
+	int fail_at;	  /* the nth request from now fails; -1 none */
+	bool fails_after; /* … but has done its work */
 	enum err_code fail_code;
-	int fail_write_at;   /* the nth record write from now fails; -1 none */
-	int fail_look_at;    /* the nth look from now fails; -1 none */
+	int fail_write_at;    /* the nth record write from now fails; -1 none */
+	int fail_look_at;     /* the nth look from now fails; -1 none */
 	bool is_offline_only; /* file systems grow only unmounted */
 	/* Counts. */
 	unsigned n_requests[NVME_N_KINDS], n_all;

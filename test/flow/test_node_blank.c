@@ -89,7 +89,8 @@ static void refuse_signature(const char *id, const char *make, const char *found
 	e = lab_stage(&lab, &a);
 	lab_check(&lab, e.code == ERR_PRECONDITION, "%s", e.msg);
 	lab_check(&lab, strstr(e.msg, found) != NULL, "%s", e.msg);
-	lab_check(&lab, lab_run("sha256sum < %s | cmp -s - %s/before", image, lab.dir) == 0);
+	lab_check(&lab,
+		  lab_run("sha256sum < %s | cmp -s - %s/before", image, lab.dir) == 0);
 	lab_close(&lab);
 }
 
@@ -103,8 +104,9 @@ Test(node_blank, signatures_are_named)
 			 "head -c 48 /dev/zero; printf '\\125\\252'; } | "
 			 "dd of=$i conv=notrunc 2>/dev/null",
 			 "partition table: dos");
-	refuse_signature("sig-luks", "printf 'LUKS\\272\\276\\000\\001' | dd of=$i "
-				     "conv=notrunc 2>/dev/null",
+	refuse_signature("sig-luks",
+			 "printf 'LUKS\\272\\276\\000\\001' | dd of=$i "
+			 "conv=notrunc 2>/dev/null",
 			 "crypto_LUKS");
 }
 
@@ -172,7 +174,8 @@ Test(node_blank, what_is_not_exported_or_too_small_is_refused)
 	lab_close(&lab);
 }
 
-/* ---- cut short in the middle ------------------------------------------------------------ */
+/* ---- cut short in the middle
+ * ------------------------------------------------------------ */
 
 /* What a kill after the record and in the middle of mkfs leaves. */
 static void leave_cut_mkfs(struct node_lab *lab, const char *id, uint64_t bytes)
@@ -199,10 +202,12 @@ Test(node_blank, our_own_mkfs_cut_short_is_done_again)
 	FAILS(&lab, ERR_PRECONDITION, lab_stage(&lab, &a));
 	leave_cut_mkfs(&lab, a.id, 16 * MIB);
 	OK(&lab, lab_stage(&lab, &a));
-	lab_check(&lab, lab.csi.nvme->ops->record_read(lab.csi.nvme, a.id, &rec, &err) == 0);
+	lab_check(&lab,
+		  lab.csi.nvme->ops->record_read(lab.csi.nvme, a.id, &rec, &err) == 0);
 	lab_check(&lab, rec.stage == NVME_STAGED && rec.was_mounted);
 	OK(&lab, lab_unstage(&lab, &a));
-	lab_check(&lab, lab.csi.nvme->ops->record_read(lab.csi.nvme, a.id, &rec, &err) != 0);
+	lab_check(&lab,
+		  lab.csi.nvme->ops->record_read(lab.csi.nvme, a.id, &rec, &err) != 0);
 	lab_close(&lab);
 }
 

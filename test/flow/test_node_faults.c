@@ -251,7 +251,8 @@ Test(node_faults, every_allocation_may_fail_for_block)
 	every_allocation(&block);
 }
 
-/* ---- rules ------------------------------------------------------------------------------ */
+/* ---- rules
+ * ------------------------------------------------------------------------------ */
 
 Test(node_faults, a_fenced_leftover_comes_off_first)
 {
@@ -329,7 +330,8 @@ Test(node_faults, bad_requests)
 	a = vol;
 	a.id = "../pvc";
 	cr_assert_eq(lab_stage(&lab, &vol).code, ERR_OK);
-	cr_assert_eq(lab_unpublish(&lab, &a).code, ERR_OK, "a malformed id does not exist");
+	cr_assert_eq(lab_unpublish(&lab, &a).code, ERR_OK,
+		     "a malformed id does not exist");
 	cr_assert_eq(lab_unstage(&lab, &a).code, ERR_OK);
 	cr_assert_eq(lab_stats(&lab, &a, usage).code, ERR_NOT_FOUND);
 	cr_assert_eq(lab_expand(&lab, &a, &bytes).code, ERR_NOT_FOUND);

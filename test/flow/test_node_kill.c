@@ -10,10 +10,10 @@
 #include "csi/node/unstage.h"
 #include "support/node_lab.h"
 
-/* SIGKILL of the driver in each state of its node operations, before and after the state's
- * child was started: the retry converges, and what was written is there. The states come
- * from the op tables. Children outlive the driver and finish; until then the volume's
- * lock says ABORTED. */
+/* SIGKILL of the driver in each state of its node operations, before and after the
+ * state's child was started: the retry converges, and what was written is there. The
+ * states come from the op tables. Children outlive the driver and finish; until then the
+ * volume's lock says ABORTED. */
 
 #define MIB (INT64_C(1024) * 1024)
 enum { MAX_RETRIES = 2000 };
@@ -174,8 +174,9 @@ static void kill_end_in(const struct op_type *type, unsigned state, bool later)
 	kill_type = type;
 	kill_state = state;
 	kills_later = later;
-	lab_check(&lab, die_in(is_unstage ? "NodeUnstageVolume" : "NodeUnpublishVolume",
-			       is_unstage ? &unstage.base : &unpublish.base),
+	lab_check(&lab,
+		  die_in(is_unstage ? "NodeUnstageVolume" : "NodeUnpublishVolume",
+			 is_unstage ? &unstage.base : &unpublish.base),
 		  "%s", type->states[state]);
 	OK(&lab, until_unlocked(lab_unpublish, &a));
 	lab_check(&lab, access(lab.target, F_OK) != 0);

@@ -41,7 +41,8 @@ static void life(const char *fs, int64_t bytes)
 
 	/* Grown at the box, then here: late, twice, and for nothing. */
 	FAILS(&lab, ERR_PRECONDITION,
-	      lab_expand(&lab, &(struct lab_args){ .id = a.id, .bytes = 2 * bytes }, &grown));
+	      lab_expand(&lab, &(struct lab_args){ .id = a.id, .bytes = 2 * bytes },
+			 &grown));
 	lab_image_path(&lab, a.id, path);
 	lab_check(&lab, truncate(path, 2 * bytes) == 0);
 	a.bytes = 2 * bytes;
@@ -162,7 +163,8 @@ Test(node_life, what_is_not_ours_stays)
 	lab_image(&lab, a.id, 16 * MIB);
 	OK(&lab, lab_stage(&lab, &a));
 	/* A directory with content, at publish and at unpublish. */
-	lab_check(&lab, lab_run("mkdir %s && echo mine > %s/file", lab.target, lab.target) == 0);
+	lab_check(&lab, lab_run("mkdir %s && echo mine > %s/file", lab.target,
+				lab.target) == 0);
 	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &a));
 	FAILS(&lab, ERR_PRECONDITION, lab_unpublish(&lab, &a));
 	snprintf(path, sizeof(path), "%s/file", lab.target);

@@ -1,9 +1,12 @@
 #include "support/box.h"
 
+/* libssh2 1.10 and 1.11 leave objects of OpenSSL's behind when a session ends in the
+ * midst of its key exchange or without memory (about 1 KiB each). What goes through our
+ * hooks, libssh2's own included, is counted all the same. */
 #if defined(__SANITIZE_ADDRESS__)
-#define T_LSAN_OFF() __lsan_disable()
+#define LSAN_OFF() __lsan_disable()
 #else
-#define T_LSAN_OFF() ((void)0)
+#define LSAN_OFF() ((void)0)
 #endif
 
 static struct t_box b;
@@ -21,6 +24,7 @@ static void cancel_everywhere(enum rds_kind kind, bool is_warm)
 	bool was_cancelled = true;
 	struct t_req q;
 
+	LSAN_OFF();
 	t_box_open(&b, NULL);
 	for (int turns = 0; was_cancelled; turns++) {
 		if (!b.rds)
@@ -61,6 +65,7 @@ Test(rds_edges, a_stop_at_any_turn_ends_every_request_once)
 	struct t_req q[3];
 	int turns = 0;
 
+	LSAN_OFF();
 	t_box_open(&b, NULL);
 	do {
 		t_box_connect(&b);
@@ -88,9 +93,7 @@ Test(rds_edges, every_allocation_may_fail)
 	size_t live = 0;
 	long n = 1;
 
-	/* libssh2 1.10 leaks objects of OpenSSL's when it runs out of memory; what goes
-	 * through our hooks is counted here. */
-	T_LSAN_OFF();
+	LSAN_OFF();
 	t_box_open(&b, NULL);
 	for (long i = 0; i < n; i++) {
 		struct err err = { .code = ERR_OK };

@@ -162,7 +162,8 @@ void server_loop(struct server *s, const volatile int *stop)
 		control_step(s);
 		reap(s);
 		box_tick(s->box);
-		/* Last: it says how long nothing can happen, which all before may change. */
+		/* Last: it says how long nothing can happen, which all before may change.
+		 */
 		timeout = sched_turn(&s->sched);
 	}
 }

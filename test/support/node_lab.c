@@ -140,7 +140,8 @@ void lab_clean(struct node_lab *lab)
 
 	if (!lab->is_real)
 		return;
-	lab_run("for i in 1 2 3; do awk '{print $5}' /proc/self/mountinfo | grep '^%s/' | "
+	lab_run("for i in 1 2 3; do awk '{print $5}' /proc/self/mountinfo | grep '^%s/' "
+		"| "
 		"sort -r | while read m; do umount -l \"$m\"; done; done 2>/dev/null",
 		lab->dir);
 	d = opendir("/sys/block");
@@ -163,7 +164,8 @@ void lab_close(struct node_lab *lab)
 
 	if (lab->is_real) {
 		lab_check(lab, lab_loops(lab) == 0);
-		lab_check(lab, lab_run("grep -q ' %s/' /proc/self/mountinfo", lab->dir) != 0);
+		lab_check(lab,
+			  lab_run("grep -q ' %s/' /proc/self/mountinfo", lab->dir) != 0);
 		nvme_loop_stop(lab->csi.nvme, on_stopped, &is_stopped);
 	}
 	t_rmdir(lab->dir);
@@ -208,7 +210,8 @@ void lab_image(struct node_lab *lab, const char *id, uint64_t bytes)
 	lab_export(lab, id, nqn);
 }
 
-/* ---- calls ------------------------------------------------------------------------------ */
+/* ---- calls
+ * ------------------------------------------------------------------------------ */
 
 static const struct rpc_method *find(const char *method)
 {
@@ -276,8 +279,9 @@ static Csi__V1__VolumeCapability *capability(const struct lab_args *a)
 
 	csi__v1__volume_capability__init(&cap);
 	csi__v1__volume_capability__access_mode__init(&mode);
-	mode.mode = a->mode ? a->mode
-			    : CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
+	mode.mode =
+		a->mode ? a->mode
+			: CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
 	cap.access_mode = &mode;
 	if (!a->fs_type) {
 		csi__v1__volume_capability__block_volume__init(&block);
@@ -318,23 +322,23 @@ static struct pairs contexts(const struct lab_args *a)
 	return p;
 }
 
-#define FILL_CONTEXTS(req, Type)                                                   \
-	do {                                                                       \
-		static Type##__PublishContextEntry pub[3], *pubs[3];               \
-		static Type##__VolumeContextEntry vol, *vols[1] = { &vol };        \
-		static struct pairs p;                                             \
-		p = contexts(a);                                                   \
-		for (int i = 0; i < 3; i++) {                                      \
-			pub[i].key = p.key[i];                                     \
-			pub[i].value = p.value[i];                                 \
-			pubs[i] = &pub[i];                                         \
-		}                                                                  \
-		vol.key = p.key[3];                                                \
-		vol.value = p.value[3];                                            \
-		(req)->publish_context = pubs;                                     \
-		(req)->n_publish_context = 3;                                      \
-		(req)->volume_context = vols;                                      \
-		(req)->n_volume_context = 1;                                       \
+#define FILL_CONTEXTS(req, Type)                                            \
+	do {                                                                \
+		static Type##__PublishContextEntry pub[3], *pubs[3];        \
+		static Type##__VolumeContextEntry vol, *vols[1] = { &vol }; \
+		static struct pairs p;                                      \
+		p = contexts(a);                                            \
+		for (int i = 0; i < 3; i++) {                               \
+			pub[i].key = p.key[i];                              \
+			pub[i].value = p.value[i];                          \
+			pubs[i] = &pub[i];                                  \
+		}                                                           \
+		vol.key = p.key[3];                                         \
+		vol.value = p.value[3];                                     \
+		(req)->publish_context = pubs;                              \
+		(req)->n_publish_context = 3;                               \
+		(req)->volume_context = vols;                               \
+		(req)->n_volume_context = 1;                                \
 	} while (0)
 
 static char id_text[300], target_text[4200];

@@ -33,25 +33,24 @@ void lab_close(struct node_lab *lab);
 void lab_clean(struct node_lab *lab);
 
 /* cr_assert that cleans up first, for a failing test must leave nothing behind. */
-#define lab_check(lab, cond, ...)                                                    \
-	do {                                                                         \
-		if (!(cond)) {                                                       \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);   \
-			lab_clean(lab);                                              \
-			cr_assert_fail(" " __VA_ARGS__);                             \
-		}                                                                    \
+#define lab_check(lab, cond, ...)                                                  \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
+			lab_clean(lab);                                            \
+			cr_assert_fail(" " __VA_ARGS__);                           \
+		}                                                                  \
 	} while (0)
 
-#define OK(lab, call)                                                   \
-	do {                                                            \
-		struct err e_ = (call);                                 \
-		lab_check(lab, e_.code == ERR_OK, "%s", e_.msg);        \
+#define OK(lab, call)                                            \
+	do {                                                     \
+		struct err e_ = (call);                          \
+		lab_check(lab, e_.code == ERR_OK, "%s", e_.msg); \
 	} while (0)
-#define FAILS(lab, want, call)                                               \
-	do {                                                                 \
-		struct err e_ = (call);                                      \
-		lab_check(lab, e_.code == (want), "%s: %s", err_name(e_.code), \
-			  e_.msg);                                           \
+#define FAILS(lab, want, call)                                                          \
+	do {                                                                            \
+		struct err e_ = (call);                                                 \
+		lab_check(lab, e_.code == (want), "%s: %s", err_name(e_.code), e_.msg); \
 	} while (0)
 
 /* A sparse image <dir>/<id>.img of that size, exported under the base NQN. */
@@ -60,14 +59,14 @@ void lab_export(struct node_lab *lab, const char *id, const char *nqn);
 void lab_unexport(struct node_lab *lab, const char *nqn);
 void lab_image_path(const struct node_lab *lab, const char *id, char out[256]);
 int lab_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-unsigned lab_mounts(const char *path); /* layers at exactly that path */
+unsigned lab_mounts(const char *path);		/* layers at exactly that path */
 unsigned lab_loops(const struct node_lab *lab); /* loop devices on images in dir */
 
 struct lab_args {
-	const char *id, *fs_type; /* fs_type NULL: block */
-	const char *nqn;	  /* NULL: the base NQN of id */
-	const char *target;	  /* NULL: lab->target */
-	const char *flag;	  /* a mount flag */
+	const char *id, *fs_type;			  /* fs_type NULL: block */
+	const char *nqn;				  /* NULL: the base NQN of id */
+	const char *target;				  /* NULL: lab->target */
+	const char *flag;				  /* a mount flag */
 	Csi__V1__VolumeCapability__AccessMode__Mode mode; /* 0: single node writer */
 	bool readonly;
 	int64_t bytes; /* expand: required; stage: size_bytes of the publish context */

@@ -12,7 +12,8 @@ static struct err err;
 
 Test(mount_opts, flags_and_data_are_told_apart)
 {
-	cr_assert_eq(PARSE("noatime,nosuid", "discard", "data=ordered,errors=remount-ro"), 0);
+	cr_assert_eq(PARSE("noatime,nosuid", "discard", "data=ordered,errors=remount-ro"),
+		     0);
 	cr_assert_eq(o.flags, MS_NOATIME | MS_NOSUID);
 	cr_assert_str_eq(o.data, "discard,data=ordered,errors=remount-ro");
 	cr_assert_eq(mount_opts_parse(NULL, &o, &err), 0);
@@ -29,9 +30,16 @@ Test(mount_opts, nothing_forces_noexec)
 
 Test(mount_opts, what_reaches_beyond_the_volume_is_refused_by_name)
 {
-	static const char *const bad[] = { "bind", "noatime,rbind", "remount", "move", "shared",
-					   "loop", "loop=/dev/loop1", "offset=4096",
-					   "device=/dev/sda", "logdev=/dev/sda",
+	static const char *const bad[] = { "bind",
+					   "noatime,rbind",
+					   "remount",
+					   "move",
+					   "shared",
+					   "loop",
+					   "loop=/dev/loop1",
+					   "offset=4096",
+					   "device=/dev/sda",
+					   "logdev=/dev/sda",
 					   "journal_path=/dev/sda" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

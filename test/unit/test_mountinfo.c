@@ -12,8 +12,9 @@ static const struct nvme_device loop3 = { .path = "/dev/loop3", .major = 7, .min
 static struct nvme_view see(const char *text, const char *path, const char *besides)
 {
 	struct nvme_view v = { .device = loop3 };
-	struct nvme_query q = { .id = "v", .nqn = "", .source = "", .path = path,
-				.besides = besides };
+	struct nvme_query q = {
+		.id = "v", .nqn = "", .source = "", .path = path, .besides = besides
+	};
 	struct err err = { .code = ERR_OK };
 
 	cr_assert_eq(mountinfo_view(text, &q, &v, &err), 0, "%s", err.msg);
@@ -23,8 +24,9 @@ static struct nvme_view see(const char *text, const char *path, const char *besi
 Test(mountinfo, decodes_octal_and_optional_fields)
 {
 	static struct mountinfo_entry e;
-	const char *s = "36 35 98:0 /m\\040a\\134 /mnt\\0402 ro,noatime master:1 shared:7 - "
-			"ext3 /dev/ro\\011ot rw,errors=continue\n";
+	const char *s =
+		"36 35 98:0 /m\\040a\\134 /mnt\\0402 ro,noatime master:1 shared:7 - "
+		"ext3 /dev/ro\\011ot rw,errors=continue\n";
 
 	cr_assert_eq(mountinfo_next(&s, &e), 1);
 	cr_assert_str_eq(e.root, "/m a\\");
@@ -80,7 +82,8 @@ Test(mountinfo, counts_layers_and_finds_the_top_by_parent)
 
 	cr_assert_eq(v.n_layers, 2);
 	cr_assert_eq(v.n_foreign_layers, 1);
-	cr_assert_eq(v.top, NVME_TOP_FOREIGN, "the tmpfs lies on top though listed first");
+	cr_assert_eq(v.top, NVME_TOP_FOREIGN,
+		     "the tmpfs lies on top though listed first");
 	v = see(text, "/stag", NULL);
 	cr_assert_eq(v.top, NVME_TOP_NONE);
 	cr_assert_eq(v.n_elsewhere, 1);
@@ -88,8 +91,9 @@ Test(mountinfo, counts_layers_and_finds_the_top_by_parent)
 
 Test(mountinfo, btrfs_is_known_by_its_source)
 {
-	struct nvme_view v = see(ROOT "40 22 0:55 / /stage rw - btrfs /dev/loop3 rw,subvol=/\n",
-				 "/stage", NULL);
+	struct nvme_view v =
+		see(ROOT "40 22 0:55 / /stage rw - btrfs /dev/loop3 rw,subvol=/\n",
+		    "/stage", NULL);
 
 	cr_assert_eq(v.top, NVME_TOP_OURS);
 	cr_assert_str_eq(v.fs_type, "btrfs");
@@ -127,8 +131,8 @@ Test(mountinfo, nothing_is_ours_without_a_device)
 	struct nvme_query q = { .path = "/stage" };
 	struct err err;
 
-	cr_assert_eq(mountinfo_view(ROOT "40 22 0:0 / /stage rw - btrfs none rw\n", &q, &v,
-				    &err),
+	cr_assert_eq(mountinfo_view(ROOT "40 22 0:0 / /stage rw - btrfs none rw\n", &q,
+				    &v, &err),
 		     0);
 	cr_assert_eq(v.top, NVME_TOP_FOREIGN);
 }

@@ -38,7 +38,8 @@ Test(plan, a_mkfs_record_never_destroys_a_file_system)
 	struct nvme_content c = { .kind = NVME_FS, .fs_type = "ext4", .fs_uuid = "own" };
 
 	for (int boot = 0; boot < 2; boot++) {
-		rec = (struct nvme_record){ .stage = NVME_FORMATTING, .is_this_boot = boot };
+		rec = (struct nvme_record){ .stage = NVME_FORMATTING,
+					    .is_this_boot = boot };
 		cr_assert_eq(judge(c), 0);
 		cr_assert_eq(content_plan, PLAN_MOUNT);
 	}
@@ -81,8 +82,10 @@ Test(plan, a_record_of_another_boot_is_a_hint_only)
 
 Test(plan, a_mount_that_no_record_tells_of_is_adopted_or_refused)
 {
-	struct nvme_view v = { .device = { .path = "/dev/x" }, .n_layers = 1,
-			       .top = NVME_TOP_OURS, .fs_type = "ext4" };
+	struct nvme_view v = { .device = { .path = "/dev/x" },
+			       .n_layers = 1,
+			       .top = NVME_TOP_OURS,
+			       .fs_type = "ext4" };
 	enum plan_begin plan;
 
 	cr_assert_eq(plan_stage_begin(&ext4, &v, NULL, &plan, &err), 0);

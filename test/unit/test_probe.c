@@ -22,28 +22,31 @@ Test(probe, blank_only_when_everything_says_so)
 	cr_assert_eq(judge((struct probe_facts){ BLANK }).kind, NVME_BLANK);
 	cr_assert_eq(judge((struct probe_facts){ .blkid = PROBE_BLKID_NOTHING }).kind,
 		     NVME_OTHER, "size 0");
-	struct nvme_content c =
-		judge((struct probe_facts){ BLANK, .has_read_error = true,
-					    .read_error_at = 4096 });
+	struct nvme_content c = judge((struct probe_facts){ BLANK, .has_read_error = true,
+							    .read_error_at = 4096 });
 
 	cr_assert_eq(c.kind, NVME_OTHER);
 	cr_assert_str_eq(c.found, "a read error at byte 4096");
 	c = judge((struct probe_facts){ BLANK, .has_set_byte = true, .set_byte_at = 7 });
 	cr_assert_eq(c.kind, NVME_OTHER);
 	cr_assert_not_null(strstr(c.found, "byte 7"));
-	cr_assert_eq(judge((struct probe_facts){ .size_bytes = 1, .blkid = PROBE_BLKID_ERROR })
-			     .kind,
-		     NVME_OTHER);
 	cr_assert_eq(
-		judge((struct probe_facts){ .size_bytes = 1, .blkid = PROBE_BLKID_AMBIVALENT })
+		judge((struct probe_facts){ .size_bytes = 1, .blkid = PROBE_BLKID_ERROR })
 			.kind,
 		NVME_OTHER);
+	cr_assert_eq(judge((struct probe_facts){ .size_bytes = 1,
+						 .blkid = PROBE_BLKID_AMBIVALENT })
+			     .kind,
+		     NVME_OTHER);
 }
 
 Test(probe, only_our_file_systems_are_file_systems)
 {
-	struct probe_facts f = { .size_bytes = 1 << 20, .blkid = PROBE_BLKID_FOUND,
-				 .type = "ext4", .usage = "filesystem", .uuid = "u" };
+	struct probe_facts f = { .size_bytes = 1 << 20,
+				 .blkid = PROBE_BLKID_FOUND,
+				 .type = "ext4",
+				 .usage = "filesystem",
+				 .uuid = "u" };
 
 	cr_assert_eq(judge(f).kind, NVME_FS);
 	cr_assert_str_eq(judge(f).fs_type, "ext4");
@@ -65,8 +68,13 @@ Test(probe, only_our_file_systems_are_file_systems)
 
 Test(probe, stretches_cover_the_edges_and_stay_inside)
 {
-	static const uint64_t sizes[] = { 1, 512, PROBE_EDGE - 1, PROBE_EDGE, PROBE_EDGE + 1,
-					  UINT64_C(1) << 30, UINT64_C(1) << 44 };
+	static const uint64_t sizes[] = { 1,
+					  512,
+					  PROBE_EDGE - 1,
+					  PROBE_EDGE,
+					  PROBE_EDGE + 1,
+					  UINT64_C(1) << 30,
+					  UINT64_C(1) << 44 };
 
 	for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
 		uint64_t at, size = sizes[k], first = size, last = 0;

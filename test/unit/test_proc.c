@@ -41,8 +41,9 @@ static void close_all(void)
 
 static void run(struct proc *p, const char *const *argv)
 {
-	*p = (struct proc){ .argv = argv, .registry = &reg, .pass_fd = -1,
-			    .timeout_ms = 10000 };
+	*p = (struct proc){
+		.argv = argv, .registry = &reg, .pass_fd = -1, .timeout_ms = 10000
+	};
 	proc_start(p, on_done);
 	cr_assert_eq(n_done, 0, "done() before the loop ran");
 }
@@ -108,8 +109,12 @@ Test(proc, feeds_the_input_and_inherits_one_fd_only)
 Test(proc, input_nobody_reads_is_no_failure)
 {
 	static char big[1000000];
-	struct proc p = { .registry = &reg, .timeout_ms = 10000, .pass_fd = -1,
-			  .argv = SH("exit 0"), .input = big, .n_input = sizeof(big) };
+	struct proc p = { .registry = &reg,
+			  .timeout_ms = 10000,
+			  .pass_fd = -1,
+			  .argv = SH("exit 0"),
+			  .input = big,
+			  .n_input = sizeof(big) };
 
 	signal(SIGPIPE, SIG_IGN);
 	open_all();
@@ -167,7 +172,10 @@ Test(proc, deadline_terminates_then_kills)
  * ignores SIGTERM and whose grace periods pass without a loop turn looks the same. */
 Test(proc, a_child_that_stays_keeps_its_key)
 {
-	struct proc p = { .registry = &reg, .pass_fd = -1, .key = "vol", .timeout_ms = 100,
+	struct proc p = { .registry = &reg,
+			  .pass_fd = -1,
+			  .key = "vol",
+			  .timeout_ms = 100,
 			  .argv = SH("trap '' TERM; echo r; while :; do sleep 1; done") };
 	struct proc q = p;
 
@@ -192,7 +200,10 @@ Test(proc, a_child_that_stays_keeps_its_key)
 
 Test(proc, one_child_a_key)
 {
-	struct proc p = { .registry = &reg, .pass_fd = -1, .key = "vol", .timeout_ms = 9000,
+	struct proc p = { .registry = &reg,
+			  .pass_fd = -1,
+			  .key = "vol",
+			  .timeout_ms = 9000,
 			  .argv = SH("read x") };
 	struct proc q = p, other = p;
 
@@ -203,7 +214,8 @@ Test(proc, one_child_a_key)
 	proc_start(&q, on_done);
 	proc_start(&other, on_done);
 	t_run_until(&l, n_done == 3);
-	cr_assert_eq(p.op.err.code + q.op.err.code, ERR_ABORTED, "exactly one is refused");
+	cr_assert_eq(p.op.err.code + q.op.err.code, ERR_ABORTED,
+		     "exactly one is refused");
 	cr_assert_eq(other.op.err.code, ERR_OK);
 	proc_fini(&p);
 	proc_fini(&q);

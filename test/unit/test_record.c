@@ -10,7 +10,8 @@
 
 static struct nvme_record sample(void)
 {
-	struct nvme_record r = { .stage = NVME_FORMATTING, .is_readonly = true,
+	struct nvme_record r = { .stage = NVME_FORMATTING,
+				 .is_readonly = true,
 				 .size_bytes = UINT64_C(1) << 44 };
 
 	strcpy(r.nqn, "nqn.2000-02.com.mikrotik:v");
@@ -64,12 +65,14 @@ Test(record, any_damage_is_told_and_nothing_is_believed)
 	for (size_t cut = 0; cut < b.len; cut += 1 + cut / 40) {
 		memcpy(text, b.data, cut);
 		text[cut] = '\0';
-		cr_assert_eq(record_parse(text, "v", "boot", &back, &err), -1, "%zu", cut);
+		cr_assert_eq(record_parse(text, "v", "boot", &back, &err), -1, "%zu",
+			     cut);
 		cr_assert_eq(err.code, ERR_DATA_LOSS);
 	}
 	cr_assert_eq(back.size_bytes, 1, "the result must be untouched");
 	memcpy(text, b.data, b.len + 1);
-	cr_assert_eq(record_parse(text, "w", "boot", &back, &err), -1, "another volume's");
+	cr_assert_eq(record_parse(text, "w", "boot", &back, &err), -1,
+		     "another volume's");
 	memcpy(text, b.data, b.len + 1);
 	text[8] = '2';
 	cr_assert_eq(record_parse(text, "v", "boot", &back, &err), -1, "another version");

@@ -84,8 +84,8 @@ static struct err probe(const char *text)
 	return e;
 }
 
-#define FACTS                                                                   \
-	"{\"size\":4096,\"blkid\":1,\"type\":\"\",\"usage\":\"\",\"uuid\":\"\"," \
+#define FACTS                                                                        \
+	"{\"size\":4096,\"blkid\":1,\"type\":\"\",\"usage\":\"\",\"uuid\":\"\","     \
 	"\"table\":\"\",\"unfinished\":0,\"fs_size\":0,\"dirty\":0,\"has_error\":0," \
 	"\"error_at\":0,\"has_set\":0,\"set_at\":0,\"code\":0,\"msg\":\"\"}"
 
@@ -142,7 +142,8 @@ Test(request, the_child_holds_the_lock_as_long_as_it_lives)
 	struct err err;
 	int fd;
 
-	open_with("read x < " "$0.gate; echo '" FACTS "'");
+	open_with("read x < "
+		  "$0.gate; echo '" FACTS "'");
 	char gate[200];
 
 	snprintf(gate, sizeof(gate), "%s.gate", script);
@@ -150,7 +151,8 @@ Test(request, the_child_holds_the_lock_as_long_as_it_lives)
 	a.id = "vol";
 	nvme_start(nvme, &a, on_done);
 	fd = -1;
-	t_run_until(&l, fd >= 0 || (fd = open(gate, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0);
+	t_run_until(&l,
+		    fd >= 0 || (fd = open(gate, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0);
 	cr_assert_eq(record_open(&d, state, &err), 0);
 	int lock = -1;
 
@@ -165,7 +167,8 @@ Test(request, the_child_holds_the_lock_as_long_as_it_lives)
 
 Test(request, a_deadline_ends_the_child)
 {
-	struct nvme_req req = { .kind = NVME_PROBE, .id = "vol",
+	struct nvme_req req = { .kind = NVME_PROBE,
+				.id = "vol",
 				.device = { .path = "/dev/none" } };
 
 	open_with("exec sleep 1000");
@@ -181,7 +184,8 @@ Test(request, a_deadline_ends_the_child)
 Test(request, cancel_after_any_number_of_turns)
 {
 	for (int turns = 0; turns < 12; turns++) {
-		struct nvme_req req = { .kind = NVME_PROBE, .id = "vol",
+		struct nvme_req req = { .kind = NVME_PROBE,
+					.id = "vol",
 					.device = { .path = "/dev/none" } };
 
 		open_with("echo '" FACTS "'");
@@ -192,14 +196,17 @@ Test(request, cancel_after_any_number_of_turns)
 
 		op_cancel(&req.op, ERR_CANCELLED);
 		t_run_until(&l, n_done == 1);
-		cr_assert_eq(req.op.err.code, is_late ? ERR_OK : ERR_CANCELLED, "%d", turns);
+		cr_assert_eq(req.op.err.code, is_late ? ERR_OK : ERR_CANCELLED, "%d",
+			     turns);
 		close_all();
 	}
 }
 
 static void one_oom_run(void)
 {
-	struct nvme_req req = { .kind = NVME_MOUNT, .path = "/x", .fs_type = "ext4",
+	struct nvme_req req = { .kind = NVME_MOUNT,
+				.path = "/x",
+				.fs_type = "ext4",
 				.device = { .path = "/dev/none" } };
 	struct err e = run(&req);
 
@@ -215,7 +222,9 @@ Test(request, every_allocation_may_fail)
 
 Test(request, tools_are_run_without_a_shell)
 {
-	struct nvme_req req = { .kind = NVME_GROW, .path = "/x;touch /tmp/pwned", .fs_type = "xfs",
+	struct nvme_req req = { .kind = NVME_GROW,
+				.path = "/x;touch /tmp/pwned",
+				.fs_type = "xfs",
 				.device = { .path = "/dev/none" } };
 
 	open_with("exit 0");

@@ -102,12 +102,14 @@ static int check_size(const struct node_work *w, struct err *err)
 	uint64_t size = w->view.device.size_bytes;
 
 	if (r && size < (uint64_t)r->required_bytes)
-		return err_set(err, ERR_PRECONDITION,
-			       "the device has %llu bytes, %lld are required: what cannot "
-			       "be seen online is done at the next stage",
-			       (unsigned long long)size, (long long)r->required_bytes);
+		return err_set(
+			err, ERR_PRECONDITION,
+			"the device has %llu bytes, %lld are required: what cannot "
+			"be seen online is done at the next stage",
+			(unsigned long long)size, (long long)r->required_bytes);
 	if (r && r->limit_bytes && size > (uint64_t)r->limit_bytes)
-		return err_set(err, ERR_RANGE, "the device has %llu bytes, the limit is %lld",
+		return err_set(err, ERR_RANGE,
+			       "the device has %llu bytes, the limit is %lld",
 			       (unsigned long long)size, (long long)r->limit_bytes);
 	return 0;
 }

@@ -7,8 +7,8 @@
 #include "csi/node/unpublish.h"
 #include "csi/node/unstage.h"
 
-#define MESSAGES(x)                                              \
-	.request = &csi__v1__##x##_request__descriptor,          \
+#define MESSAGES(x)                                     \
+	.request = &csi__v1__##x##_request__descriptor, \
 	.response = &csi__v1__##x##_response__descriptor
 
 /* Stats runs beside anything: the kubelet asks every minute and must not be told ABORTED

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* ---- stage ------------------------------------------------------------------------------ */
+/* ---- stage
+ * ------------------------------------------------------------------------------ */
 
 static int check_same(const struct plan_stage *want, const struct nvme_record *rec,
 		      struct err *err)
@@ -25,8 +26,9 @@ static int check_mounted(const struct plan_stage *want, const struct nvme_view *
 	if (want->is_block || view->is_node)
 		return err_set(err, ERR_EXISTS, "the volume is staged as a file system");
 	if (strcmp(view->fs_type, want->fs_type) != 0)
-		return err_set(err, ERR_EXISTS, "the volume is staged as %s, %s is wanted",
-			       view->fs_type, want->fs_type);
+		return err_set(err, ERR_EXISTS,
+			       "the volume is staged as %s, %s is wanted", view->fs_type,
+			       want->fs_type);
 	if (rec && rec->stage == NVME_STAGED)
 		return check_same(want, rec, err);
 	if (view->is_readonly != want->readonly)
@@ -63,8 +65,8 @@ int plan_stage_begin(const struct plan_stage *want, const struct nvme_view *view
 int plan_stage_device(const struct plan_stage *want, const struct nvme_device *dev,
 		      const struct nvme_record *rec, struct err *err)
 {
-	uint64_t least = want->size_bytes > rec->size_bytes ? want->size_bytes
-							    : rec->size_bytes;
+	uint64_t least =
+		want->size_bytes > rec->size_bytes ? want->size_bytes : rec->size_bytes;
 
 	if (dev->size_bytes == 0 || dev->size_bytes < least)
 		return err_set(err, ERR_PRECONDITION,
@@ -84,8 +86,9 @@ static int plan_blank(const struct plan_stage *want, const struct nvme_record *r
 		      enum plan_content *ret, struct err *err)
 {
 	if (want->readonly)
-		return err_set(err, ERR_PRECONDITION,
-			       "the device is blank, and a read-only stage never formats");
+		return err_set(
+			err, ERR_PRECONDITION,
+			"the device is blank, and a read-only stage never formats");
 	if (rec->was_mounted)
 		return err_set(err, ERR_PRECONDITION,
 			       "the volume held a file system and is blank now: not "
@@ -145,7 +148,8 @@ bool plan_needs_growth(const struct nvme_content *content, uint64_t device_bytes
 	       device_bytes - content->fs_size_bytes >= MIB;
 }
 
-/* ---- publish ---------------------------------------------------------------------------- */
+/* ---- publish
+ * ---------------------------------------------------------------------------- */
 
 static int check_staged(const struct plan_publish *want, const struct plan_facts *f,
 			struct err *err)

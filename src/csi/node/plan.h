@@ -28,8 +28,8 @@ int plan_stage_device(const struct plan_stage *want, const struct nvme_device *d
 
 enum plan_content {
 	PLAN_MOUNT,
-	PLAN_CHECK,	 /* and mount */
-	PLAN_FORMAT,	 /* proven blank: and mount */
+	PLAN_CHECK,	  /* and mount */
+	PLAN_FORMAT,	  /* proven blank: and mount */
 	PLAN_FORMAT_ANEW, /* our own mkfs was cut short: wipe, format, mount */
 };
 /* rec is the record as it is; it exists since before the attach. */

@@ -76,7 +76,8 @@ static int read_want(struct node_work *w, struct plan_publish *want, struct err 
 	*want = (struct plan_publish){
 		.nqn = target.nqn,
 		.is_block = caps_is_block(req->volume_capability),
-		.readonly = caps_use(req->volume_capability, req->readonly) == CAPS_READER,
+		.readonly =
+			caps_use(req->volume_capability, req->readonly) == CAPS_READER,
 		.is_single_writer = caps_is_single_writer(req->volume_capability),
 	};
 	return 0;
@@ -86,12 +87,15 @@ static int read_want(struct node_work *w, struct plan_publish *want, struct err 
 static int plan(struct node_work *w, struct plan_publish *want, enum plan_target *ret,
 		struct err *err)
 {
-	struct node_place staging = { .id = id_of(w), .nqn = want->nqn,
-				      .path = w->staging, .is_staging = true };
-	struct node_place target = { .id = id_of(w), .nqn = want->nqn, .path = w->path,
-				     .besides = w->staging };
+	struct node_place staging = {
+		.id = id_of(w), .nqn = want->nqn, .path = w->staging, .is_staging = true
+	};
+	struct node_place target = {
+		.id = id_of(w), .nqn = want->nqn, .path = w->path, .besides = w->staging
+	};
 	struct nvme_view *first = arena_alloc(&w->rpc.arena, sizeof(*first));
-	struct plan_facts facts = { .staging = first, .target = &w->view,
+	struct plan_facts facts = { .staging = first,
+				    .target = &w->view,
 				    .rec = w->has_record ? &w->record : NULL };
 
 	if (!first)
@@ -143,8 +147,7 @@ static void do_start(struct node_work *w)
 
 static int look_at_target(struct node_work *w, struct err *err)
 {
-	struct node_place at = { .id = id_of(w), .path = w->path,
-				 .besides = w->staging };
+	struct node_place at = { .id = id_of(w), .path = w->path, .besides = w->staging };
 
 	return node_work_look(w, &at, err);
 }

@@ -16,7 +16,8 @@
  *
  * Failures: not exported, attach refused; device too small; content that is not blank and
  * not what is wanted; mkfs, e2fsck or mount refused; the record cannot be written; a
- * child's deadline. A file system that cannot be grown is warned of and served as it is. */
+ * child's deadline. A file system that cannot be grown is warned of and served as it is.
+ */
 enum {
 	ST_START,
 	ST_DROPPING_MOUNT,
@@ -36,10 +37,9 @@ enum {
 };
 
 static const char *const names[ST_N] = {
-	"start",	   "dropping_mount", "dropping_device", "attaching",
-	"probing",	   "checking",	     "growing_offline", "wiping",
-	"formatting",	   "mounting",	     "growing",		"undoing_mount",
-	"undoing_attach", "done",
+	"start",    "dropping_mount",  "dropping_device", "attaching",	"probing",
+	"checking", "growing_offline", "wiping",	  "formatting", "mounting",
+	"growing",  "undoing_mount",   "undoing_attach",  "done",
 };
 
 #define UNDO (OP_BIT(ST_UNDOING_MOUNT) | OP_BIT(ST_UNDOING_ATTACH) | OP_BIT(ST_DONE))
@@ -68,14 +68,14 @@ static const char *id_of(const struct node_stage *s)
 	return node_stage_volume(&s->w.rpc);
 }
 
-/* ---- the end of the road ---------------------------------------------------------------- */
+/* ---- the end of the road
+ * ---------------------------------------------------------------- */
 
 static int look(struct node_stage *s, const char *nqn, struct err *err)
 {
-	struct node_place at = { .id = id_of(s),
-				 .nqn = nqn,
-				 .path = s->w.path,
-				 .is_staging = true };
+	struct node_place at = {
+		.id = id_of(s), .nqn = nqn, .path = s->w.path, .is_staging = true
+	};
 
 	return node_work_look(&s->w, &at, err);
 }
@@ -114,8 +114,8 @@ static void undo(struct node_stage *s)
 	} else if (s->w.view.n_layers && op->state != ST_UNDOING_MOUNT) {
 		node_work_prepare(&s->w, NVME_UNMOUNT, id_of(s))->path = s->w.path;
 		go(s, ST_UNDOING_MOUNT);
-	} else if (s->w.view.n_layers || (s->w.view.device.path[0] &&
-					  op->state == ST_UNDOING_ATTACH)) {
+	} else if (s->w.view.n_layers ||
+		   (s->w.view.device.path[0] && op->state == ST_UNDOING_ATTACH)) {
 		(void)err_set(&err, ERR_ABORTED, "it is still there");
 		give_up_undoing(s, &err);
 	} else if (s->w.view.device.path[0]) {
@@ -136,7 +136,8 @@ static void after_undoing(struct node_stage *s)
 		undo(s);
 }
 
-/* ---- the way ---------------------------------------------------------------------------- */
+/* ---- the way
+ * ---------------------------------------------------------------------------- */
 
 static void refuse(struct node_stage *s, const struct err *err)
 {
@@ -210,7 +211,8 @@ static void begin(struct node_stage *s)
 	go(s, ST_ATTACHING);
 }
 
-/* ---- a fenced leftover: staged here under an NQN that is no longer the volume's --------- */
+/* ---- a fenced leftover: staged here under an NQN that is no longer the volume's
+ * --------- */
 
 static void drop_device(struct node_stage *s)
 {
@@ -263,7 +265,8 @@ static void drop(struct node_stage *s)
 	go(s, ST_DROPPING_MOUNT);
 }
 
-/* ---- the first step --------------------------------------------------------------------- */
+/* ---- the first step
+ * --------------------------------------------------------------------- */
 
 static void do_start(struct node_stage *s)
 {
@@ -277,7 +280,8 @@ static void do_start(struct node_stage *s)
 		begin(s);
 }
 
-/* ---- after each request ----------------------------------------------------------------- */
+/* ---- after each request
+ * ----------------------------------------------------------------- */
 
 static void mount(struct node_stage *s)
 {
@@ -443,8 +447,8 @@ static void after_dropping(struct node_stage *s, void (*then)(struct node_stage 
 static void (*const after[ST_N])(struct node_stage *) = {
 	[ST_ATTACHING] = after_attaching, [ST_PROBING] = after_probing,
 	[ST_CHECKING] = after_checking,	  [ST_WIPING] = format,
-	[ST_GROWING_OFFLINE] = mount,
-	[ST_FORMATTING] = after_formatting, [ST_MOUNTING] = after_mounting,
+	[ST_GROWING_OFFLINE] = mount,	  [ST_FORMATTING] = after_formatting,
+	[ST_MOUNTING] = after_mounting,
 };
 
 static void step(struct op *op)

@@ -96,7 +96,8 @@ void node_work_interrupt(struct op *op)
 	op_cancel(&node_work_of(op)->req.op, op->err.code);
 }
 
-/* ---- request fields --------------------------------------------------------------------- */
+/* ---- request fields
+ * --------------------------------------------------------------------- */
 
 static bool is_dots(const char *component, size_t n)
 {

@@ -45,7 +45,8 @@ bool node_work_failed(struct node_work *w);
 void node_work_abort(struct node_work *w, const struct err *why);
 void node_work_interrupt(struct op *op);
 
-/* ---- request fields ----------------------------------------------------------------- */
+/* ---- request fields -----------------------------------------------------------------
+ */
 
 /* A path of a request: absolute, shorter than PATH_MAX, without control characters and
  * without "." or ".." components. Pure. INVALID_ARGUMENT naming the field. */
