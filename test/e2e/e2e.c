@@ -1,21 +1,26 @@
 #include "e2e/e2e.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "e2e/child.h"
 #include "e2e/left.h"
 
+static char *dir; /* shared with the supervisor, which cleans up what a killed run left */
+enum { DIR_MAX = 64 };
+
 static struct {
-	char dir[64];
 	const char *name;
 	unsigned failures, passed, failed, skipped;
 	bool is_skipped;
@@ -79,13 +84,13 @@ void e2e_skip(const char *why)
 
 const char *e2e_dir(void)
 {
-	return g.dir;
+	return dir;
 }
 
 char *e2e_path(char out[E2E_PATH], const char *fmt, ...)
 {
 	va_list ap;
-	int n = snprintf(out, E2E_PATH, "%s/", g.dir);
+	int n = snprintf(out, E2E_PATH, "%s/", dir);
 
 	va_start(ap, fmt);
 	(void)vsnprintf(out + n, (size_t)(E2E_PATH - n), fmt, ap);
@@ -155,8 +160,8 @@ static bool make_dir(void)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	(void)snprintf(g.dir, sizeof(g.dir), "%.40s/rds-e2e.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(g.dir) != NULL;
+	(void)snprintf(dir, DIR_MAX, "%.40s/rds-e2e.XXXXXX", tmp ? tmp : "/tmp");
+	return mkdtemp(dir) != NULL;
 }
 
 /* Whatever the test did, nothing of it may stay: that is a check of its own. */
@@ -165,11 +170,11 @@ static void clean_up(void)
 	unsigned n = child_kill_all();
 
 	e2e_check(n == 0, __FILE__, __LINE__, "children", "%u still ran at the end", n);
-	left_clean(g.dir);
+	left_clean(dir);
 	if (is_set("E2E_KEEP") || (g.failures && is_set("E2E_KEEP_FAILED")))
-		fprintf(stderr, "kept: %s\n", g.dir);
+		fprintf(stderr, "kept: %s\n", dir);
 	else
-		(void)nftw(g.dir, on_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+		(void)nftw(dir, on_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 static void run_one(const struct e2e_test *t)
@@ -201,6 +206,12 @@ static void run_one(const struct e2e_test *t)
 		t->name, (double)(e2e_now_ms() - start) / 1000);
 }
 
+static void remove_dir(void)
+{
+	left_clean(dir);
+	(void)nftw(dir, on_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
 static bool is_chosen(const char *name, int argc, char **argv)
 {
 	if (argc < 2)
@@ -211,7 +222,7 @@ static bool is_chosen(const char *name, int argc, char **argv)
 	return false;
 }
 
-int e2e_main(int argc, char **argv, const struct e2e_test *tests)
+static int run_all(int argc, char **argv, const struct e2e_test *tests)
 {
 	const char *seed = getenv("E2E_SEED");
 	char line[80];
@@ -220,6 +231,7 @@ int e2e_main(int argc, char **argv, const struct e2e_test *tests)
 		      : (uint64_t)time(NULL) ^ (uint64_t)getpid();
 	fprintf(stderr, "%s: E2E_SEED=%llu%s\n", argv[0], (unsigned long long)g.seed,
 		e2e_is_full() ? " E2E_FULL=1" : "");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* A helper that outlives a killed driver becomes ours, so that it can be awaited.
 	 */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -232,4 +244,40 @@ int e2e_main(int argc, char **argv, const struct e2e_test *tests)
 		g.skipped);
 	result(line);
 	return g.failed ? 1 : 0;
+}
+
+static pid_t running;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	(void)kill(running, SIGKILL);
+}
+
+/* The tests run in a child, so that one that is killed (a runner's time limit, a crash)
+ * leaves nothing behind either: its own children die with it. */
+int e2e_main(int argc, char **argv, const struct e2e_test *tests)
+{
+	struct sigaction act = { .sa_handler = on_term };
+	int status = -1;
+
+	dir = mmap(NULL, DIR_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		   0);
+	if (dir == MAP_FAILED)
+		return 1;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	running = fork();
+	if (running == 0)
+		_exit(run_all(argc, argv, tests));
+	(void)sigaction(SIGTERM, &act, NULL);
+	(void)sigaction(SIGINT, &act, NULL);
+	while (waitpid(running, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	fprintf(stderr, "killed by signal %d\n", WTERMSIG(status));
+	(void)child_wait_orphans(20000);
+	if (dir[0])
+		remove_dir();
+	return 1;
 }

@@ -175,11 +175,13 @@ static bool next_point(struct plan *p, unsigned index, struct point *ret)
 /* Not met this time, for RPCs do not always go the same way: once more, later. */
 static void repeat(struct plan *p, const struct point *at)
 {
-	if (at->tries == MAX_TRIES || p->n == MAX_POINTS)
+	unsigned place = p->next[at->index] - 1; /* where next_point took it */
+
+	if (at->tries == MAX_TRIES)
 		return;
-	p->points[p->n] = *at;
-	p->points[p->n].nth = 1;
-	p->points[p->n++].tries++;
+	p->points[place].nth = 1;
+	p->points[place].tries++;
+	p->next[at->index] = place;
 }
 
 static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
@@ -212,6 +214,8 @@ static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
 			states_mark(&p->states, l->crash, &again.move, STATES_KILLED);
 			if (!come_back(l))
 				return false;
+		} else {
+			repeat(p, &again);
 		}
 	}
 	ok = vol_must(&l->driver, &l->vol, step) &&
