@@ -42,7 +42,7 @@ PKGS     := libuv libnghttp2 libprotobuf-c libssh2 libcrypto jansson blkid uuid
 CPPFLAGS += -Isrc -I$(GEN) -D_GNU_SOURCE
 CFLAGS   += -std=c11 -pthread $(MODEFLAGS) $(HARD)
 LDFLAGS  += $(HARDL) $(SANLD)
-LDLIBS   += $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+LDLIBS   += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 TESTWARN := $(filter-out -Wconversion -Wsign-conversion -Wstack-usage=16384 -Wnested-externs,$(WARN))
 # A test's path that does not fit its buffer fails the test anyway (gcc tells at -O2 only).
 TESTWARN += $(if $(filter 0,$(IS_CLANG)),-Wno-format-truncation)
