@@ -133,11 +133,16 @@ static enum verdict fail_by_fault(enum rds_kind kind, const struct judge_answer 
 	}
 }
 
+/* A disk of that name is the volume, by whichever script it came to be: an earlier one of
+ * ours that ran on after its connection was cut may have added it while this one looked,
+ * which this one then met as a taken NQN, slot or file. The caller compares the rest. */
 static enum verdict judge_create(const struct judge_answer *a, struct err *err)
 {
+	if (a->has_row && a->fault != ROS_FAULT_TIMED_OUT)
+		return VERDICT_DONE;
 	switch (a->fault) {
 	case ROS_FAULT_NONE:
-		return a->has_row ? VERDICT_DONE : VERDICT_CHECK;
+		return VERDICT_CHECK;
 	case ROS_FAULT_LEFTOVER:
 		return VERDICT_ADOPT;
 	case ROS_FAULT_TIMED_OUT:

@@ -134,6 +134,8 @@ Test(judge, faults_become_codes)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct judge_answer a = row(old, true, cases[i].fault);
 
+		/* A create that was refused shows no disk. */
+		a.has_row = cases[i].kind != RDS_CREATE;
 		cr_assert_eq(answer(cases[i].kind, a, &code), VERDICT_FAIL, "%zu", i);
 		cr_assert_eq(code, cases[i].code, "%zu", i);
 	}
@@ -151,4 +153,20 @@ Test(judge, what_makes_no_sense_is_never_an_answer)
 		if (judge_is_mutation(k))
 			cr_assert_eq(check(k, a), VERDICT_FAIL);
 	}
+}
+
+Test(judge, a_create_overtaken_by_its_own_late_script_is_done)
+{
+	static const enum ros_fault met[] = { ROS_FAULT_NQN, ROS_FAULT_LEFTOVER,
+					      ROS_FAULT_SCRIPT, ROS_FAULT_INUSE };
+	struct judge_answer none = { .fault = ROS_FAULT_NQN };
+	enum err_code code;
+
+	for (size_t i = 0; i < sizeof(met) / sizeof(met[0]); i++)
+		cr_assert_eq(answer(RDS_CREATE, row(ours, false, met[i]), NULL),
+			     VERDICT_DONE);
+	cr_assert_eq(answer(RDS_CREATE, row(ours, false, ROS_FAULT_TIMED_OUT), NULL),
+		     VERDICT_CHECK);
+	cr_assert_eq(answer(RDS_CREATE, none, &code), VERDICT_FAIL);
+	cr_assert_eq(code, ERR_EXISTS);
 }
