@@ -7,7 +7,8 @@
 #include "csi.pb-c.h"
 
 /* Which size a capacity range asks for. Pure. Sizes are whole MiB, never below 1 GiB nor
- * above 16 TiB: always sent and compared in bytes, because RouterOS rounds what it shows. */
+ * above 16 TiB: always sent and compared in bytes, because RouterOS rounds what it shows.
+ */
 #define SIZES_STEP (UINT64_C(1) << 20)
 #define SIZES_MIN (UINT64_C(1) << 30)
 #define SIZES_MAX (UINT64_C(16) << 40)
