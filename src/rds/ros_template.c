@@ -40,6 +40,9 @@
 #define CAS \
 	":local v3 [:tostr [/disk get $v1 comment]];" \
 	":if (!($v3 ~ %C)) " E("cas")
+/* Once more right before the write, where other statements came between: a script that
+ * the box held up in there must not write over a later one. */
+#define STILL ":if (!([:tostr [/disk get $v1 comment]] ~ %C)) " E("cas")
 #define WRITE \
 	"/disk/set $v1 comment=%W;" \
 	":if (!([:tostr [/disk get $v1 comment]] ~ %B)) " E("lost")
@@ -119,13 +122,13 @@ const char *const ros_templates[ROS_T_N] = {
 		    "do={/disk/set $v1 mount-filesystem=\"no\"};"
 		    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E("nqn")
 		    ":if ([:len [/disk find where nvme-tcp-server-nqn=%Q]] != 1) " E("nqn")
-		    WRITE
+		    STILL WRITE
 		    ":if (!([/disk get $v1 nvme-tcp-export])) "
 		    "do={/disk/set $v1 nvme-tcp-export=\"yes\"}")
 		BACK,
 
 	[ROS_T_UNPUBLISH] = TRY(SHAPE CAS WRITE) BACK,
-	[ROS_T_UNPUBLISH_OFF] = TRY(SHAPE CAS OFF WRITE) BACK,
+	[ROS_T_UNPUBLISH_OFF] = TRY(SHAPE CAS OFF STILL WRITE) BACK,
 	[ROS_T_FENCE_BEGIN] = TRY(SHAPE CAS WRITE OFF) BACK,
 
 	[ROS_T_FENCE_FINISH] =
@@ -135,7 +138,7 @@ const char *const ros_templates[ROS_T_N] = {
 		    E("nqn")
 		    "/disk/set $v1 nvme-tcp-server-nqn=%Q;"
 		    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E("lost")
-		    WRITE)
+		    STILL WRITE)
 		BACK,
 
 	[ROS_T_GROW] =
