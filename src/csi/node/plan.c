@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* ---- stage
- * ------------------------------------------------------------------------------ */
+/* ---- stage */
 
 static int check_same(const struct plan_stage *want, const struct nvme_record *rec,
 		      struct err *err)
@@ -148,8 +147,7 @@ bool plan_needs_growth(const struct nvme_content *content, uint64_t device_bytes
 	       device_bytes - content->fs_size_bytes >= MIB;
 }
 
-/* ---- publish
- * ---------------------------------------------------------------------------- */
+/* ---- publish */
 
 static int check_staged(const struct plan_publish *want, const struct plan_facts *f,
 			struct err *err)
