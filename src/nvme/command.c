@@ -18,6 +18,8 @@ static const struct {
 	[NVME_ATTACH] = { "attach", 60000, false },
 	[NVME_RESCAN] = { "rescan", 30000, false },
 	[NVME_PROVE] = { "prove", 15000, false },
+	[NVME_CUT] = { "cut", 120000, false },
+	[NVME_CUT_OTHERS] = { "cut others", 120000, false },
 	[NVME_DETACH] = { "detach", 100000, false },
 	[NVME_PROBE] = { "probe", 60000, false },
 	[NVME_WIPE] = { "wipe", 60000, false },

@@ -8,6 +8,7 @@
  * that ends right after: what they open may stay open. */
 typedef int helper_verb_fn(char *const *argv, struct reply *r, struct err *err);
 
+helper_verb_fn helper_nothing;	   /* an effect that the back end has not */
 helper_verb_fn helper_loop_attach; /* IMAGE ro|rw → device members */
 helper_verb_fn helper_loop_detach; /* DEVICE IMAGE */
 helper_verb_fn helper_loop_rescan; /* DEVICE → device members */

@@ -91,7 +91,9 @@ static int find_under(const char *text, const struct nvme_query *q,
 static int find_device(const struct nvme_loop *l, const struct nvme_query *q,
 		       struct nvme_view *view, struct err *err)
 {
-	if (resolve(l, q->nqn, view->source, sizeof(view->source), err))
+	const char *nqn = q->nqn[0] ? q->nqn : q->base_nqn;
+
+	if (resolve(l, nqn, view->source, sizeof(view->source), err))
 		return -1;
 	view->is_exported = view->source[0] != '\0';
 	if (!view->is_exported)
@@ -133,6 +135,10 @@ static int loop_command(struct request_host *host, struct nvme_req *req,
 				       req->nqn);
 		command_helper(c, host->helper, "loop-attach", req->source,
 			       req->readonly ? "ro" : "rw");
+		return 0;
+	case NVME_CUT: /* no session but the device itself */
+	case NVME_CUT_OTHERS:
+		command_helper(c, host->helper, "nothing", NULL, NULL);
 		return 0;
 	case NVME_DETACH:
 		command_helper(c, host->helper, "loop-detach", req->device.path,

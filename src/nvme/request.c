@@ -42,6 +42,8 @@ static int make_command(struct request *q, struct err *err)
 	switch (q->req->kind) {
 	case NVME_ATTACH:
 	case NVME_RESCAN:
+	case NVME_CUT:
+	case NVME_CUT_OTHERS:
 	case NVME_DETACH:
 		return q->host->command(q->host, q->req, &q->command, err);
 	default:

@@ -261,7 +261,6 @@ static void drop(struct node_stage *s)
 	log_warn("node", "fenced leftover: unmounting what is staged under another NQN",
 		 KS("volume", id_of(s)), KS("nqn", s->w.record.nqn));
 	node_work_prepare(&s->w, NVME_UNMOUNT, id_of(s))->path = s->w.path;
-	s->w.req.is_fenced = true;
 	go(s, ST_DROPPING_MOUNT);
 }
 

@@ -37,6 +37,7 @@ int node_work_look(struct node_work *w, const struct node_place *at, struct err 
 	char base[ID_NQN];
 	struct nvme_query q = { .id = at->id,
 				.nqn = at->nqn,
+				.base_nqn = base,
 				.source = "",
 				.path = at->path,
 				.besides = at->besides,
@@ -44,10 +45,9 @@ int node_work_look(struct node_work *w, const struct node_place *at, struct err 
 
 	if (!q.nqn && w->has_record)
 		q.nqn = w->record.nqn;
-	if (!q.nqn) {
-		id_base_nqn(at->id, base);
-		q.nqn = base;
-	}
+	if (!q.nqn)
+		q.nqn = "";
+	id_base_nqn(at->id, base);
 	if (w->has_record && strcmp(q.nqn, w->record.nqn) == 0)
 		q.source = w->record.source;
 	return nvme->ops->look(nvme, &q, &w->view, err);
