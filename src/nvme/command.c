@@ -13,13 +13,14 @@
 static const struct {
 	const char *name;
 	uint64_t timeout_ms;
-	bool is_reader;
+	bool is_reader; /* needs no lock */
 } kinds[NVME_N_KINDS] = {
 	[NVME_ATTACH] = { "attach", 60000, false },
 	[NVME_RESCAN] = { "rescan", 30000, false },
 	[NVME_PROVE] = { "prove", 15000, false },
-	[NVME_CUT] = { "cut", 120000, false },
+	[NVME_CUT] = { "cut", 120000, true },
 	[NVME_CUT_OTHERS] = { "cut others", 120000, false },
+	[NVME_ASK] = { "ask", 15000, true },
 	[NVME_DETACH] = { "detach", 100000, false },
 	[NVME_PROBE] = { "probe", 60000, false },
 	[NVME_WIPE] = { "wipe", 60000, false },
@@ -230,6 +231,8 @@ static int get_result(struct nvme_req *req, const char *line)
 		return get_content(line, &req->content);
 	case NVME_STATS:
 		return get_stats(line, &req->stats);
+	case NVME_ASK:
+		return get_bool(line, "refused", &req->is_refused);
 	default:
 		return 0;
 	}

@@ -26,7 +26,9 @@ void command_helper(struct command *c, const char *helper, const char *verb,
 		    const char *first, const char *second);
 
 uint64_t command_timeout_ms(enum nvme_kind kind);
-bool command_is_reader(enum nvme_kind kind); /* changes nothing, needs no lock */
+/* Runs without the volume's lock and beside a child that is stuck on it: what changes
+ * nothing, and the cut that frees such a child. */
+bool command_is_reader(enum nvme_kind kind);
 const char *command_name(enum nvme_kind kind);
 
 /* The end of a child that ended by itself. out and tail (its stderr) are texts. */

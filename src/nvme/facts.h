@@ -97,7 +97,9 @@ struct nvme_view {
 	struct nvme_device device;
 	enum nvme_top top; /* of the mounts stacked at path */
 	unsigned n_layers, n_foreign_layers;
-	unsigned n_dead;  /* of our layers and those elsewhere: their device is gone */
+	unsigned n_dead; /* of our layers and those elsewhere: their device is gone */
+	/* Where one of those elsewhere is whose device is gone, "" = none. */
+	char dead_path[NVME_PATH_MAX + 1];
 	bool is_readonly; /* the top one */
 	bool is_node;	  /* the top one is the device's node, not its file system */
 	char fs_type[NVME_FS_MAX + 1]; /* of the top one */

@@ -138,6 +138,7 @@ static int loop_command(struct request_host *host, struct nvme_req *req,
 		return 0;
 	case NVME_CUT: /* no session but the device itself */
 	case NVME_CUT_OTHERS:
+	case NVME_ASK: /* nor a target that could refuse it */
 		command_helper(c, host->helper, "nothing", NULL, NULL);
 		return 0;
 	case NVME_DETACH:

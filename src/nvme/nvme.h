@@ -6,7 +6,8 @@
 /* The port to everything on the node that can block in the kernel, and the only header of
  * this module that others include. Two faces: requests, each one child process as an op,
  * and synchronous reading of what is true (sysfs, mountinfo, the stage record), which
- * never touches a volume. Texts in requests are borrowed until done(). */
+ * never touches a volume. Texts in requests are borrowed until done(). While a child is
+ * stuck on a volume only ASK and CUT run there: a cut is what frees it. */
 enum nvme_kind {
 	NVME_ATTACH, /* nqn, target, readonly → device, ns_id. Attached already is
 			success. Few at a time, first come first served */
@@ -18,12 +19,16 @@ enum nvme_kind {
 	NVME_DETACH, /* device, nqn, source; what raw writes left is written first;
 			proven: it is gone at done() */
 	NVME_CUT_OTHERS, /* nqn, base_nqn: as CUT, the sessions of this host under the
-			    volume's other names */
-	NVME_PROBE,	 /* device → content */
-	NVME_WIPE,	 /* device: zeroes where a cut-short mkfs may have written */
-	NVME_FORMAT,	 /* device, fs_type, fs_uuid; never by force */
-	NVME_CHECK,	 /* device, fs_type: repairs what is safe, unmounted only */
-	NVME_MOUNT,	 /* device, path, fs_type, options, readonly */
+			    volume's other names. ABORTED when a device of theirs is
+			    still mounted or open */
+	NVME_ASK, /* nqn, source → is_refused: whether the target of that session knows
+		     no such NQN for this host, so that the session never comes back.
+		     UNAVAILABLE when it does not answer */
+	NVME_PROBE,   /* device → content */
+	NVME_WIPE,    /* device: zeroes where a cut-short mkfs may have written */
+	NVME_FORMAT,  /* device, fs_type, fs_uuid; never by force */
+	NVME_CHECK,   /* device, fs_type: repairs what is safe, unmounted only */
+	NVME_MOUNT,   /* device, path, fs_type, options, readonly */
 	NVME_BIND,    /* from (a directory), or the device's node when from is NULL; onto
 			 path; readonly. The same thing there already is success */
 	NVME_UNMOUNT, /* path: every layer, also of a device that is gone; is_target: also
@@ -53,6 +58,7 @@ struct nvme_req {
 	struct nvme_content content;
 	struct nvme_stats stats;
 	char ns_id[NVME_UUID_MAX + 1]; /* ATTACH */
+	bool is_refused;	       /* ASK */
 	/* Valid when op.err is not ERR_OK: a child is still in the kernel. */
 	bool is_stuck;
 };

@@ -44,6 +44,7 @@ static int make_command(struct request *q, struct err *err)
 	case NVME_RESCAN:
 	case NVME_CUT:
 	case NVME_CUT_OTHERS:
+	case NVME_ASK:
 	case NVME_DETACH:
 		return q->host->command(q->host, q->req, &q->command, err);
 	default:
@@ -66,7 +67,8 @@ static int prepare(struct request *q, struct err *err)
 	struct nvme_req *req = q->req;
 	bool is_reader = command_is_reader(req->kind);
 
-	(void)snprintf(q->key, sizeof(q->key), "%s%.128s", is_reader ? "read:" : "",
+	(void)snprintf(q->key, sizeof(q->key), "%s%s%.128s",
+		       is_reader ? command_name(req->kind) : "", is_reader ? ":" : "",
 		       req->id);
 	q->proc = (struct proc){ .argv = q->command.argv,
 				 .registry = &q->host->children,
