@@ -23,6 +23,7 @@ static const struct {
 	{ "loop-attach", 2, helper_loop_attach },
 	{ "loop-detach", 2, helper_loop_detach },
 	{ "loop-rescan", 1, helper_loop_rescan },
+	{ "ask", 5, helper_ask },
 	{ "prove", 1, helper_prove },
 	{ "wipe", 1, helper_wipe },
 	{ "probe", 1, helper_probe },

@@ -12,6 +12,7 @@ helper_verb_fn helper_nothing;	   /* an effect that the back end has not */
 helper_verb_fn helper_loop_attach; /* IMAGE ro|rw → device members */
 helper_verb_fn helper_loop_detach; /* DEVICE IMAGE */
 helper_verb_fn helper_loop_rescan; /* DEVICE → device members */
+helper_verb_fn helper_ask;	   /* ADDRESS PORT NQN HOSTNQN HOSTID → refused */
 helper_verb_fn helper_prove;	   /* DEVICE */
 helper_verb_fn helper_wipe;	   /* DEVICE */
 helper_verb_fn helper_probe;	   /* DEVICE → struct probe_facts' members */
