@@ -8,11 +8,15 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "nvme/sysfs.h"
+#include "nvme/uevent.h"
 
-enum { LOOP_MAJOR = 7, MAX_TRIES = 64 };
+/* Others have a device open for milliseconds as a rule: udev's blkid, or whoever lost the
+ * race for a free one. */
+enum { LOOP_MAJOR = 7, MAX_TRIES = 64, GONE_WITHIN_MS = 10000 };
 
 /* /dev may be a container's own, without the node of a device that was just made. */
 static int open_loop(int n, char path[32])
@@ -66,20 +70,83 @@ static int attach_new(const char *image, char path[32], struct err *err)
 	return configure_free(fd, path, err);
 }
 
-int helper_loop_attach(char *const *argv, struct reply *r, struct err *err)
+/* The image's device, open, so that it stays the image's. -1 with err ERR_OK: it has
+ * none, or none any more. */
+static int open_attached(const char *image, int flags, struct nvme_device *dev,
+			 struct err *err)
 {
-	struct nvme_device dev;
-	char path[32];
+	char path[sizeof(dev->path)];
 	int fd;
 
-	if (sysfs_find_loop("/sys", argv[0], &dev, err))
+	if (sysfs_find_loop("/sys", image, dev, err) || !dev->path[0])
 		return -1;
-	if (dev.path[0]) {
+	memcpy(path, dev->path, sizeof(path));
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0) /* ENXIO: its last user has gone, and it is on its way */
+		return errno == ENXIO ? -1 : helper_fail(err, "open", path);
+	if (sysfs_find_loop("/sys", image, dev, err) == 0 && strcmp(dev->path, path) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+/* An earlier detach may have marked it to go with its last user, who may leave any time:
+ * the mark is taken back. */
+static int keep_attached(int fd, const char *path, struct err *err)
+{
+	struct loop_info64 info;
+
+	if (ioctl(fd, LOOP_GET_STATUS64, &info))
+		return helper_fail(err, "status of", path);
+	if (!(info.lo_flags & LO_FLAGS_AUTOCLEAR))
+		return 0;
+	info.lo_flags &= ~(unsigned)LO_FLAGS_AUTOCLEAR;
+	return ioctl(fd, LOOP_SET_STATUS64, &info) ? helper_fail(err, "keep", path) : 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Clearing a device tells the world after its image has left sysfs (kernel 5.10 and
+ * later). */
+static int await_gone(int events, const char *image, struct err *err)
+{
+	uint64_t now = now_ms(), end = now + GONE_WITHIN_MS;
+	struct nvme_device dev;
+
+	for (;; now = now_ms()) {
+		if (sysfs_find_loop("/sys", image, &dev, err))
+			return -1;
+		if (!dev.path[0])
+			return 0;
+		if (now >= end)
+			return err_set(err, ERR_ABORTED, "%s is still open somewhere",
+				       dev.path);
+		uevent_wait(events, end - now);
+	}
+}
+
+int helper_loop_attach(char *const *argv, struct reply *r, struct err *err)
+{
+	int events = uevent_open(), fd;
+	struct nvme_device dev;
+	char path[32];
+
+	fd = open_attached(argv[0], O_RDWR, &dev, err);
+	if (err->code != ERR_OK)
+		return -1;
+	if (fd >= 0) {
 		(void)snprintf(path, sizeof(path), "%.31s", dev.path);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			return helper_fail(err, "open", path);
+		if (keep_attached(fd, path, err))
+			return -1;
 	} else {
+		if (await_gone(events, argv[0], err))
+			return -1;
 		fd = attach_new(argv[0], path, err);
 		if (fd < 0)
 			return -1;
@@ -89,31 +156,26 @@ int helper_loop_attach(char *const *argv, struct reply *r, struct err *err)
 	return helper_add_device(fd, path, r, err);
 }
 
-/* While someone else has the device open, LOOP_CLR_FD only marks it: so the exclusive
- * open asks first, and what is left is looked at after. */
+/* The exclusive open asks whether it is in use. Those who merely have it open are not
+ * seen by it: LOOP_CLR_FD then marks the device, to go when the last of them closes. */
 int helper_loop_detach(char *const *argv, struct reply *r, struct err *err)
 {
+	int events = uevent_open(), fd;
 	struct nvme_device dev;
-	int fd;
 
 	(void)r;
-	if (sysfs_find_loop("/sys", argv[1], &dev, err))
-		return -1;
-	if (!dev.path[0])
-		return 0;
-	if (strcmp(dev.path, argv[0]) != 0)
-		return err_set(err, ERR_ABORTED, "the image has moved to %s", dev.path);
-	fd = open(dev.path, O_RDWR | O_EXCL | O_CLOEXEC);
-	if (fd < 0)
-		return helper_fail(err, "detach", dev.path);
-	if (ioctl(fd, LOOP_CLR_FD) && errno != ENXIO)
-		return helper_fail(err, "detach", dev.path);
-	(void)close(fd);
-	if (sysfs_find_loop("/sys", argv[1], &dev, err))
-		return -1;
-	if (dev.path[0])
-		return err_set(err, ERR_ABORTED, "%s is still open somewhere", dev.path);
-	return 0;
+	fd = open_attached(argv[1], O_RDWR | O_EXCL, &dev, err);
+	if (err->code != ERR_OK)
+		return err_wrap(err, "detach");
+	if (fd >= 0) {
+		if (strcmp(dev.path, argv[0]) != 0)
+			return err_set(err, ERR_ABORTED, "the image has moved to %s",
+				       dev.path);
+		if (ioctl(fd, LOOP_CLR_FD) && errno != ENXIO)
+			return helper_fail(err, "detach", dev.path);
+		(void)close(fd);
+	}
+	return await_gone(events, argv[1], err);
 }
 
 int helper_loop_rescan(char *const *argv, struct reply *r, struct err *err)

@@ -1,6 +1,5 @@
 #include "e2e/driver.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,22 +167,6 @@ long driver_rss_kib(const struct driver *d)
 	if (f)
 		fclose(f);
 	return kib;
-}
-
-long driver_fds(const struct driver *d)
-{
-	char path[64];
-	long n = -1;
-	DIR *dir;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)d->pid);
-	dir = opendir(path);
-	if (!dir)
-		return -1;
-	for (n = -2; readdir(dir); n++) /* without . and .. */
-		;
-	closedir(dir);
-	return n;
 }
 
 bool driver_said(const struct driver *d, const char *text)

@@ -36,9 +36,8 @@ void driver_stop(struct driver *d);
 void driver_kill(struct driver *d); /* SIGKILL, awaited */
 /* Whether it has ended by itself within the time; then it is awaited. */
 bool driver_is_gone(struct driver *d, unsigned timeout_ms);
-/* From /proc; -1 when it cannot be read. */
+/* From /proc; -1 when it cannot be read. Descriptors: e2e/fds.h. */
 long driver_rss_kib(const struct driver *d);
-long driver_fds(const struct driver *d);
 /* Whether the driver's log contains the text. */
 bool driver_said(const struct driver *d, const char *text);
 #endif

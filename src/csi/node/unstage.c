@@ -7,8 +7,9 @@
  *     ├─(not mounted)──────────────────▲           (each failure: ─▶ done)
  *     └─(nothing there)─────────────────────────────────────▶ done
  *
- * Failures: still published; something else mounted there; busy; a child's deadline. A
- * syncfs that fails is logged: the data is lost already, and the volume must come off. */
+ * Failures: still published; something else mounted there; busy; the record cannot be
+ * written; a child's deadline. A syncfs that fails is logged: the data is lost already,
+ * and the volume must come off. */
 enum { ST_START, ST_SYNCING, ST_UNMOUNTING, ST_PROVING, ST_DETACHING, ST_DONE, ST_N };
 
 static const char *const names[ST_N] = { "start",   "syncing",	 "unmounting",
@@ -76,6 +77,23 @@ static void forget(struct node_work *w)
 	if (w->has_record)
 		(void)nvme->ops->record_forget(nvme, id_of(w), &err);
 	finish(w, &err);
+}
+
+/* From here on the device may go at any time, also after a detach that was not proven:
+ * the record of a block volume says so first, for the device alone would pass as staged.
+ * What is mounted needs no such word. */
+static void detach(struct node_work *w)
+{
+	struct err err = { .code = ERR_OK };
+
+	if (w->has_record && w->record.is_block && w->record.stage == NVME_STAGED) {
+		w->record.stage = NVME_ATTACHING;
+		if (node_work_write_record(w, id_of(w), &err)) {
+			finish(w, &err);
+			return;
+		}
+	}
+	go(w, NVME_DETACH, ST_DETACHING);
 }
 
 /* Nothing is mounted at the staging path any more. */
@@ -183,7 +201,7 @@ static void step(struct op *op)
 	else if (op->state == ST_UNMOUNTING)
 		prove(w);
 	else if (op->state == ST_PROVING)
-		go(w, NVME_DETACH, ST_DETACHING);
+		detach(w);
 	else
 		after_detaching(w);
 }

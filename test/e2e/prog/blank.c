@@ -102,9 +102,10 @@ static void any_byte(void)
 		byte_refused(GIB - 1 - e2e_below(1 << 20));
 		byte_refused(GIB / 4096 * e2e_below(4096) + e2e_below(4096));
 	}
-	/* With the bytes gone it is blank again, and one mkfs makes a file system. */
-	vol_must(&driver, &vol, VOL_STAGE);
-	CHECK(left_mounts(vol.staging) == 1, "not mounted");
+	/* With the bytes gone it is blank again, and one mkfs makes a file system. After
+	 * a failure the byte is still there: what follows would tell of that alone. */
+	if (!e2e_failed() && vol_must(&driver, &vol, VOL_STAGE))
+		CHECK(left_mounts(vol.staging) == 1, "not mounted");
 	close_blank();
 }
 
