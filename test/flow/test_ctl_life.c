@@ -154,6 +154,7 @@ Test(ctl_life, volume_context_has_the_keys_that_existing_volumes_have)
 		{ "reconnectDelay", "5" },
 		{ "keepAliveTmo", "0" },
 		{ "migrationTimeoutSeconds", "300" },
+		{ "fsIdentity", "volume-id" },
 	};
 	struct ctl c;
 	struct grpc_call call;
@@ -164,8 +165,8 @@ Test(ctl_life, volume_context_has_the_keys_that_existing_volumes_have)
 	cr_assert_eq(create(&c, &call, "pvc-1", &k), ERR_OK);
 	resp = ctl_reply(&call, &csi__v1__create_volume_response__descriptor);
 	cr_assert_str_eq(resp->volume->volume_id, "pvc-1");
-	cr_assert_eq(resp->volume->n_volume_context, 9);
-	for (size_t i = 0; i < 9; i++) {
+	cr_assert_eq(resp->volume->n_volume_context, 10);
+	for (size_t i = 0; i < 10; i++) {
 		const char *got = context(resp->volume, want[i].key);
 
 		cr_assert_not_null(got, "%s", want[i].key);

@@ -66,7 +66,7 @@ Test(params, each_value_is_taken_or_refused_by_name)
 		{ { "nvmePort", "4420abc" }, false },
 		{ { "nvmePort", "" }, false },
 		{ { "nvmeAddress", "fd00::1" }, true },
-		{ { "nvmeAddress", "box.example" }, true },
+		{ { "nvmeAddress", "box.example" }, false },
 		{ { "nvmeAddress", "" }, false },
 		{ { "nvmeAddress", "1.2.3.4;x" }, false },
 		{ { "rdsAddress", "10.0.0.1" }, true },

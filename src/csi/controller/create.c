@@ -132,7 +132,9 @@ static int fill_context(struct ctl_create *c, Csi__V1__Volume *vol)
 		{ "keepAliveTmo", arena_printf(a, "%d", p->keep_alive_tmo) },
 		{ "migrationTimeoutSeconds",
 		  arena_printf(a, "%u", p->migration_timeout_s) },
-		/* The nine above are those that existing volumes have. */
+		/* The nine above are those that existing volumes have. The file system
+		 * gets the volume id's own UUID, and the node may insist on it. */
+		{ "fsIdentity", "volume-id" },
 		{ "nrIoQueues", p->nr_io_queues },
 		{ "queueSize", p->queue_size },
 		{ "fastIoFailTmo", p->fast_io_fail_tmo },

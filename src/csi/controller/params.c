@@ -1,5 +1,6 @@
 #include "csi/controller/params.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,10 +37,16 @@ static bool is_host(const char *value)
 	return n > 0 && n <= 253 && !value[strspn(value, host_chars)];
 }
 
+/* The node's kernel takes a literal; a name was never resolved for it. */
 static int set_nvme_address(struct params *p, const char *value)
 {
+	struct in6_addr out;
+
 	p->nvme_address = value;
-	return is_host(value) ? 0 : -1;
+	return inet_pton(AF_INET, value, &out) == 1 ||
+			       inet_pton(AF_INET6, value, &out) == 1
+		       ? 0
+		       : -1;
 }
 
 static int set_rds_address(struct params *p, const char *value)

@@ -103,6 +103,10 @@ static int check_fs(const struct plan_stage *want, const struct nvme_content *co
 		return err_set(err, ERR_PRECONDITION,
 			       "the device holds %s, %s is wanted: not formatted",
 			       content->fs_type, want->fs_type);
+	if (want->fs_uuid && strcmp(content->fs_uuid, want->fs_uuid) != 0)
+		return err_set(err, ERR_PRECONDITION,
+			       "the file system is %s, this volume's is %s",
+			       content->fs_uuid, want->fs_uuid);
 	if (rec->fs_uuid[0] && strcmp(content->fs_uuid, rec->fs_uuid) != 0)
 		return err_set(err, ERR_PRECONDITION,
 			       "the file system is %s, this volume's was %s",

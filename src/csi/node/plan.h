@@ -7,6 +7,7 @@
 
 struct plan_stage {
 	const char *nqn, *fs_type; /* fs_type "" for block */
+	const char *fs_uuid;	   /* what the file system must have; NULL = not said */
 	bool is_block, readonly;
 	uint64_t size_bytes; /* the least the device must have; 0 = not said */
 };

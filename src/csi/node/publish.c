@@ -2,6 +2,7 @@
 
 #include "csi/caps.h"
 #include "csi/ids.h"
+#include "csi/node/contexts.h"
 #include "csi/node/plan.h"
 
 /*   start ─┬─(published already, or refused)──────▶ done
@@ -62,7 +63,7 @@ static void finish(struct node_work *w, const struct err *err)
 static int read_want(struct node_work *w, struct plan_publish *want, struct err *err)
 {
 	const Csi__V1__NodePublishVolumeRequest *req = request(&w->rpc);
-	struct node_contexts c = { .marker = NULL };
+	struct node_contexts c = { .values = { NULL } };
 	struct node_target target;
 
 	for (size_t i = 0; i < req->n_publish_context; i++)

@@ -1,5 +1,6 @@
 #ifndef CSI_NODE_STAGE_H
 #define CSI_NODE_STAGE_H
+#include "csi/node/contexts.h"
 #include "csi/node/plan.h"
 #include "csi/node/work.h"
 
@@ -9,6 +10,7 @@
 struct node_stage {
 	struct node_work w;
 	struct plan_stage want;
+	struct node_target target; /* texts are the request's */
 	char own_uuid[NVME_UUID_MAX + 1];
 	const char *const *options; /* from the arena, ended by NULL */
 	struct nvme_content content;

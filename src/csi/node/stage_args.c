@@ -34,8 +34,7 @@ int node_stage_check(const struct rpc *rpc, struct err *err)
 static int read_target(struct node_stage *s, struct err *err)
 {
 	const Csi__V1__NodeStageVolumeRequest *req = request(&s->w.rpc);
-	struct node_contexts c = { .marker = NULL };
-	struct node_target target;
+	struct node_contexts c = { .values = { NULL } };
 
 	for (size_t i = 0; i < req->n_publish_context; i++)
 		node_contexts_publish(&c, req->publish_context[i]->key,
@@ -43,10 +42,12 @@ static int read_target(struct node_stage *s, struct err *err)
 	for (size_t i = 0; i < req->n_volume_context; i++)
 		node_contexts_volume(&c, req->volume_context[i]->key,
 				     req->volume_context[i]->value);
-	if (node_contexts_target(&c, s->w.rpc.csi->nqn_prefix, &target, err))
+	if (node_contexts_target(&c, s->w.rpc.csi->nqn_prefix, &s->target, err))
 		return -1;
-	s->want.nqn = target.nqn;
-	s->want.size_bytes = target.size_bytes;
+	s->want.nqn = s->target.nqn;
+	s->want.size_bytes = s->target.size_bytes;
+	if (s->target.has_own_fs)
+		s->want.fs_uuid = s->own_uuid;
 	return 0;
 }
 

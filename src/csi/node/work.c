@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/str.h"
 #include "csi/ids.h"
 
 int node_work_read_record(struct node_work *w, const char *id, struct err *err)
@@ -155,52 +154,4 @@ void node_path_canonical(const char *path, char out[NVME_PATH_MAX + 1])
 	*slash = '\0';
 	if (realpath(copy[0] ? copy : "/", parent))
 		(void)join(parent, slash + 1, out);
-}
-
-/* Written by the controller of this driver (see docs: publish_context). */
-void node_contexts_publish(struct node_contexts *c, const char *key, const char *value)
-{
-	if (strcmp(key, "rds_csi_ctx") == 0)
-		c->marker = value;
-	else if (strcmp(key, "nvme_nqn") == 0)
-		c->publish_nqn = value;
-	else if (strcmp(key, "size_bytes") == 0)
-		c->publish_size = value;
-}
-
-void node_contexts_volume(struct node_contexts *c, const char *key, const char *value)
-{
-	if (strcmp(key, "nqn") == 0)
-		c->volume_nqn = value;
-}
-
-/* A back end may use the NQN as a file name or in a line of text. */
-static bool has_bad_char(const char *nqn)
-{
-	for (; *nqn; nqn++)
-		if (*nqn <= ' ' || *nqn == '/' || (unsigned char)*nqn >= 127)
-			return true;
-	return false;
-}
-
-int node_contexts_target(const struct node_contexts *c, const char *prefix,
-			 struct node_target *ret, struct err *err)
-{
-	bool is_ours = c->marker && strcmp(c->marker, "2") == 0;
-	const char *nqn = is_ours ? c->publish_nqn : c->volume_nqn;
-	uint64_t size = 0;
-
-	if (!nqn || !nqn[0] || strlen(nqn) > NVME_NQN_MAX)
-		return err_set(err, ERR_INVALID, "the %s holds no nqn",
-			       is_ours ? "publish_context" : "volume_context");
-	if (is_ours && c->publish_size && str_to_u64(c->publish_size, &size))
-		return err_set(err, ERR_INVALID, "size_bytes is no number");
-	if (!str_starts_with(nqn, prefix) || !nqn[strlen(prefix)])
-		return err_set(err, ERR_PRECONDITION,
-			       "nqn lacks the managed prefix %.100s", prefix);
-	if (has_bad_char(nqn))
-		return err_set(err, ERR_INVALID, "nqn holds a bad character");
-	ret->nqn = nqn;
-	ret->size_bytes = size;
-	return 0;
 }

@@ -54,22 +54,4 @@ int node_path_check(const char *path, const char *field, struct err *err);
 /* As mountinfo shows it: the parent's symbolic links resolved, the last component not,
  * which may be a dead mount. The path must have passed the check. */
 void node_path_canonical(const char *path, char out[NVME_PATH_MAX + 1]);
-
-/* What the contexts say of the volume; texts are borrowed from the request. The map's
- * entries are offered one by one, for each request has its own entry type. */
-struct node_contexts {
-	const char *marker, *publish_nqn, *publish_size, *volume_nqn;
-};
-void node_contexts_publish(struct node_contexts *c, const char *key, const char *value);
-void node_contexts_volume(struct node_contexts *c, const char *key, const char *value);
-
-struct node_target {
-	const char *nqn;
-	uint64_t size_bytes; /* 0 = not said */
-};
-/* publish_context is used only when it carries rds_csi_ctx=2; then it wins. An older
- * driver's is often wrong. 0; INVALID_ARGUMENT without an NQN; FAILED_PRECONDITION when
- * the NQN lacks the managed prefix, for Unstage would not disconnect it. */
-int node_contexts_target(const struct node_contexts *c, const char *prefix,
-			 struct node_target *ret, struct err *err);
 #endif

@@ -1,0 +1,36 @@
+#include "csi/node/event.h"
+
+#include <stddef.h>
+
+#include "core/log.h"
+
+static const struct {
+	const char *reason, *msg;
+	enum log_level level;
+} kinds[NODE_EVENT_N] = {
+	[NODE_EVENT_SYNC_FAILED] = { "SyncFailed",
+				     "syncfs failed: data written last may be lost",
+				     LOG_ERROR },
+	[NODE_EVENT_DEVICE_GONE] = { "DeviceGone", "the device is gone under its mount",
+				     LOG_ERROR },
+	[NODE_EVENT_FENCED] = { "FencedLeftover",
+				"what an earlier session left here is cleaned away",
+				LOG_WARN },
+	[NODE_EVENT_LAZY_UNMOUNT] = { "LazyUnmount",
+				      "a dead mount is detached though it is in use",
+				      LOG_WARN },
+	[NODE_EVENT_STUCK] = { "Stuck", "a child does not come back from the kernel",
+			       LOG_ERROR },
+	[NODE_EVENT_IDENTITY] = { "NamespaceIdentityChanged",
+				  "the namespace has another UUID than recorded",
+				  LOG_WARN },
+	[NODE_EVENT_NOT_GROWN] = { "NotGrown",
+				   "the file system could not be grown to its device",
+				   LOG_WARN },
+};
+
+void node_event(const char *volume, enum node_event_kind kind, const char *text)
+{
+	log_write(kinds[kind].level, "node", kinds[kind].msg, KS("volume", volume),
+		  KS("event", kinds[kind].reason), KS("text", text), LOG_END);
+}
