@@ -1,6 +1,5 @@
 #include "sim/box.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sim/export.h"
 #include "sim/interp.h"
 
 struct global {
@@ -135,8 +135,7 @@ struct disk *box_disk_new(struct box *b, const char *slot, const char *type)
 
 void box_disk_free(struct box *b, struct disk *d)
 {
-	d->is_exported = false;
-	box_export_sync(b, d);
+	box_export_drop(b, d);
 	box_disk_index(b, d, false);
 	unchain(&b->ids[d->id % BOX_HASH], d, offsetof(struct disk, id_next));
 	if (d->prev)
@@ -159,6 +158,7 @@ void box_disk_free(struct box *b, struct disk *d)
 	}
 	free(d->slot);
 	free(d->path);
+	free(d->other_file);
 	free(d->nqn);
 	free(d);
 }
@@ -205,60 +205,6 @@ void box_disk_set_prop(struct box *b, struct disk *d, int index, const char *val
 		box_disk_index(b, d, true);
 }
 
-/* ---- exports ---- */
-static void link_path(const struct box *b, const char *name, char *ret, size_t size)
-{
-	snprintf(ret, size, "%s/exports/%s", b->opt.dir, name);
-}
-
-static void unlink_export(struct box *b, struct disk *d)
-{
-	char at[1024];
-
-	if (!d->link[0])
-		return;
-	link_path(b, d->link, at, sizeof at);
-	unlink(at);
-	d->link[0] = 0;
-}
-
-void box_export_sync(struct box *b, struct disk *d)
-{
-	char name[256], at[1024], host[1024];
-
-	if (!d->is_exported || !d->path || b->exports_down_until) {
-		unlink_export(b, d);
-		return;
-	}
-	snprintf(name, sizeof name, "%s", d->nqn);
-	for (char *c = name; *c; c++)
-		if (*c == '/')
-			*c = '_';
-	if (strcmp(name, d->link) == 0)
-		return;
-	unlink_export(b, d);
-	box_host_path(b, d->path, host, sizeof host);
-	link_path(b, name, at, sizeof at);
-	unlink(at);
-	if (symlink(host, at) < 0) {
-		fprintf(stderr, "rds-sim: symlink %s: %s\n", at, strerror(errno));
-		return;
-	}
-	snprintf(d->link, sizeof d->link, "%s", name);
-	d->export_count++;
-	d->size = d->file_size;
-	if (b->opt.ns_uuid_random)
-		box_uuid(d->ns_uuid);
-}
-
-void box_exports_down(struct box *b, uint64_t ms)
-{
-	b->exports_down_until = now_ms() + (ms ? ms : 1);
-	for (struct disk *d = b->first; d; d = d->next)
-		box_export_sync(b, d);
-	b->started_ms = now_ms();
-}
-
 bool box_take_timeout(struct box *b)
 {
 	if (!b->timeouts || *b->timeouts <= 0)
@@ -272,11 +218,7 @@ void box_tick(struct box *b)
 	uint64_t now = now_ms();
 	struct subvol *next;
 
-	if (b->exports_down_until && now >= b->exports_down_until) {
-		b->exports_down_until = 0;
-		for (struct disk *d = b->first; d; d = d->next)
-			box_export_sync(b, d);
-	}
+	box_exports_tick(b);
 	for (struct subvol *s = b->opt.dead_ms ? b->sv_first : NULL; s; s = next) {
 		next = s->next;
 		if (s->dead_until && now >= s->dead_until)
@@ -376,24 +318,6 @@ static int make_dir(const struct box *b, const char *sub)
 	return -1;
 }
 
-/* Links that a killed simulator left; the loaded state makes its own. */
-static void clear_exports(const struct box *b)
-{
-	char path[1024], at[2048];
-	struct dirent *e;
-	DIR *dir;
-
-	snprintf(path, sizeof path, "%s/exports", b->opt.dir);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir))) {
-		snprintf(at, sizeof at, "%s/%s", path, e->d_name);
-		if (e->d_name[0] != '.')
-			unlink(at);
-	}
-	if (dir)
-		closedir(dir);
-}
-
 static void add_hardware(struct box *b)
 {
 	struct disk *pool = box_disk_new(b, b->opt.pool_slot, "raid");
@@ -432,12 +356,12 @@ struct box *box_open(const struct box_opt *opt)
 	}
 	snprintf(pool, sizeof pool, "%s/pool", opt->dir);
 	b->real_btrfs = !strcmp(opt->pool_fs, "btrfs") && box_is_btrfs(pool);
-	clear_exports(b);
 	add_hardware(b);
-	if (box_load(b) < 0) {
+	if (box_exports_open(b) < 0 || box_load(b) < 0) {
 		box_close(b);
 		return NULL;
 	}
+	box_exports_ready(b);
 	box_image_scan(b);
 	return b;
 }
@@ -448,6 +372,7 @@ void box_close(struct box *b)
 		return;
 	while (b->first)
 		box_disk_free(b, b->first);
+	box_exports_close(b);
 	while (b->sv_first)
 		box_subvol_unlink(b, b->sv_first);
 	for (unsigned i = 0; i < BOX_HASH; i++)

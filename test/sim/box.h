@@ -7,6 +7,7 @@
 #ifndef SIM_BOX_H
 #define SIM_BOX_H
 
+#include "sim/nvmet.h"
 #include "sim/schema.h"
 #include "sim/value.h"
 
@@ -29,6 +30,7 @@ struct box_opt {
 	bool nqn_needs_export; /* an NQN given while the export is off is dropped */
 	bool grow_is_lazy;     /* a new file-size shows in size after the next export */
 	bool ns_uuid_random;   /* the namespace's uuid is a new one at each export */
+	struct nvmet_opt nvmet;
 };
 
 struct prop {
@@ -47,6 +49,9 @@ struct disk {
 	bool is_exported, is_mounted, is_pool;
 	char ns_uuid[37], link[256]; /* link: name under exports/, "" none */
 	unsigned export_count;
+	char *other_file; /* what the target serves instead of the image; NULL: the image
+			   */
+	uint64_t back_ms; /* a test took the export down until then; 0: no */
 	struct disk *prev, *next, *slot_next, *nqn_next, *path_next, *id_next;
 	char *nqn; /* effective: set, or the slot */
 };
@@ -98,6 +103,7 @@ struct box {
 	struct event *history;
 	uint64_t n_events; /* ever */
 	uint64_t started_ms, exports_down_until;
+	struct exports *exports; /* export.c */
 };
 
 /* Opens or makes the state under opt.dir. NULL with a line on stderr. */
@@ -117,11 +123,8 @@ void box_disk_set_prop(struct box *b, struct disk *d, int index, const char *val
 int box_prop(const struct box *b, const char *name); /* its index in /disk */
 /* The other exported disk with this NQN, or NULL. */
 struct disk *box_nqn_holder(struct box *b, const char *nqn, const struct disk *except);
-/* Makes or removes the symlink as is_exported and the NQN demand. */
-void box_export_sync(struct box *b, struct disk *d);
-void box_exports_down(struct box *b, uint64_t ms); /* a reboot: back after ms */
-bool box_take_timeout(struct box *b);		   /* counts down b->timeouts */
-void box_tick(struct box *b); /* exports that are due, dead subvolumes */
+bool box_take_timeout(struct box *b); /* counts down b->timeouts */
+void box_tick(struct box *b);	      /* exports that are due, dead subvolumes */
 
 /* ---- files and space (files.c) ---- */
 /* "/storage-pool/a" -> "storage-pool/a"; NULL if it is not a plain path on the pool. */

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "sim/export.h"
 #include "sim/menu.h"
 #include "sim/server.h"
 
@@ -147,7 +148,7 @@ static int set_one_fault(struct server *s, const char *name, const char *value, 
 		}
 		sched_kill_all(&s->sched);
 		server_drop_all(s);
-		box_exports_down(s->box, n);
+		box_exports_down(s->box, n, (uint64_t)s->fault.export_lag);
 		return 0;
 	}
 	return fault_set(&s->fault, name, value, err, size);

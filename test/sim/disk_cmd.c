@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "sim/export.h"
+
 static const char *onoff(bool on)
 {
 	return on ? "yes" : "no";
@@ -89,6 +91,7 @@ static int set_file_size(struct run *r, struct disk *d, const char *text)
 	d->file_size = bytes;
 	if (!b->opt.grow_is_lazy || !d->is_exported)
 		d->size = bytes;
+	box_export_grown(b, d);
 	log_prop(r, d, "file-size", old, now);
 	return 0;
 }
@@ -181,55 +184,67 @@ static int set_disk(struct run *r, struct call *c, struct disk *d)
 int disk_set(struct run *r, struct call *c)
 {
 	struct rows rows = { 0 };
+	struct nvmet_wait wait;
+	int rc = 0;
 
 	if (run_sleep(r, r->box->opt.op_set_ms) < 0 || menu_targets(r, c, &rows) < 0)
 		return -1;
-	for (unsigned i = 0; i < rows.n; i++)
-		if (set_disk(r, c, rows.row[i]) < 0)
-			return -1;
-	return 0;
+	export_begin(r->box, &wait);
+	for (unsigned i = 0; i < rows.n && rc == 0; i++)
+		rc = set_disk(r, c, rows.row[i]);
+	return export_end(r, &wait, rc);
 }
 
 int disk_unset(struct run *r, struct call *c)
 {
 	const char *name = call_text(r, c, "value-name");
 	struct rows rows = { 0 };
+	struct nvmet_wait wait;
+	int rc = 0;
 
 	if (menu_targets(r, c, &rows) < 0)
 		return -1;
 	if (!name || box_prop(r->box, name) < 0)
 		return run_error(r, "value-name",
 				 "input does not match any value of value-name");
-	for (unsigned i = 0; i < rows.n; i++) {
-		if (set_one(r, rows.row[i], name, NULL) < 0)
-			return -1;
-		box_save_disk(r->box, rows.row[i]);
+	export_begin(r->box, &wait);
+	for (unsigned i = 0; i < rows.n && rc == 0; i++) {
+		rc = set_one(r, rows.row[i], name, NULL);
+		if (rc == 0)
+			box_save_disk(r->box, rows.row[i]);
 	}
+	return export_end(r, &wait, rc);
+}
+
+static int remove_disk(struct run *r, struct disk *d)
+{
+	const char *kv[] = { "slot", d->slot, "path", d->path, NULL };
+
+	if (!d->path) {
+		box_history(r->box, r, "remove-refused", kv);
+		return run_error(r, NULL, "failure: device is busy");
+	}
+	if (d->is_exported && set_export(r, d, "no") < 0)
+		return -1;
+	r->mutations++;
+	box_history(r->box, r, "remove", kv);
+	box_save_gone(r->box, "d", d->id);
+	box_disk_free(r->box, d);
 	return 0;
 }
 
 int disk_remove(struct run *r, struct call *c)
 {
 	struct rows rows = { 0 };
+	struct nvmet_wait wait;
+	int rc = 0;
 
 	if (run_sleep(r, r->box->opt.op_remove_ms) < 0 || menu_targets(r, c, &rows) < 0)
 		return -1;
-	for (unsigned i = 0; i < rows.n; i++) {
-		struct disk *d = rows.row[i];
-		const char *kv[] = { "slot", d->slot, "path", d->path, NULL };
-
-		if (!d->path) {
-			box_history(r->box, r, "remove-refused", kv);
-			return run_error(r, NULL, "failure: device is busy");
-		}
-		if (d->is_exported && set_export(r, d, "no") < 0)
-			return -1;
-		r->mutations++;
-		box_history(r->box, r, "remove", kv);
-		box_save_gone(r->box, "d", d->id);
-		box_disk_free(r->box, d);
-	}
-	return 0;
+	export_begin(r->box, &wait);
+	for (unsigned i = 0; i < rows.n && rc == 0; i++)
+		rc = remove_disk(r, rows.row[i]);
+	return export_end(r, &wait, rc);
 }
 
 /* ---- add ---- */
@@ -378,8 +393,10 @@ int disk_add(struct run *r, struct call *c)
 {
 	struct adding a = { 0 };
 	struct box *b = r->box;
+	struct nvmet_wait wait;
 	char size[24];
 	struct disk *d;
+	int rc;
 
 	if (read_adding(r, c, &a) < 0)
 		return -1;
@@ -400,14 +417,14 @@ int disk_add(struct run *r, struct call *c)
 	box_history(b, r, "add",
 		    (const char *const[]){ "slot", d->slot, "path", d->path, "size", size,
 					   "made", a.size_text ? "yes" : "no", NULL });
-	if (apply_args(r, c, d) < 0) {
-		box_save_disk(b, d);
-		return -1;
-	}
-	update_mounted(r, d);
+	export_begin(b, &wait);
+	rc = apply_args(r, c, d);
+	if (rc == 0)
+		update_mounted(r, d);
 	box_save_disk(b, d);
-	c->ret = v_id(&r->a, c->m->id(r, d));
-	return 0;
+	if (rc == 0)
+		c->ret = v_id(&r->a, c->m->id(r, d));
+	return export_end(r, &wait, rc);
 }
 
 /* ---- monitor-traffic ---- */

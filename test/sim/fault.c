@@ -56,6 +56,9 @@ static const struct {
 	  "cleared" },
 	{ "script-error-at-statement", offsetof(struct fault, error_at),
 	  "the next script that changes things gets a runtime error after statement N" },
+	{ "export-lag", offsetof(struct fault, export_lag),
+	  "a reboot's exports come back so many ms after the port, which refuses them "
+	  "until then" },
 	{ "interleave", offsetof(struct fault, interleave),
 	  "on: concurrent scripts take turns at statement boundaries" },
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sim/box.h"
+#include "sim/export.h"
 #include "sim/interp.h"
 
 static void log_path(const struct box *b, const char *suffix, char *ret, size_t size)

@@ -96,7 +96,57 @@ static int set_version(struct opts *o, const char *v)
 static int set_ns_uuid(struct opts *o, const char *v)
 {
 	o->box.ns_uuid_random = !strcmp(v, "random");
+	o->ns_uuid_given = true;
 	return o->box.ns_uuid_random || !strcmp(v, "stable") ? 0 : -1;
+}
+
+static int set_export(struct opts *o, const char *v)
+{
+	o->box.nvmet.is_on = !strcmp(v, "nvmet");
+	return o->box.nvmet.is_on || !strcmp(v, "link") ? 0 : -1;
+}
+
+static int set_nvmet_root(struct opts *o, const char *v)
+{
+	snprintf(o->box.nvmet.root, sizeof o->box.nvmet.root, "%s", v);
+	return *v == '/' ? 0 : -1;
+}
+
+static int set_nvmet_address(struct opts *o, const char *v)
+{
+	snprintf(o->box.nvmet.address, sizeof o->box.nvmet.address, "%s", v);
+	return *v ? 0 : -1;
+}
+
+static int set_nvmet_port(struct opts *o, const char *v)
+{
+	return set_uint(v, &o->box.nvmet.port_id);
+}
+
+static int set_nvmet_off(struct opts *o, const char *v)
+{
+	static const char *const modes[] = { "full", "link-only", "keep-sessions" };
+
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(modes[i], v)) {
+			o->box.nvmet.off = (enum nvmet_off)i;
+			return 0;
+		}
+	return -1;
+}
+
+static int set_nvmet_fixed(struct opts *o, const char *v)
+{
+	(void)v;
+	o->box.nvmet.size_fixed = true;
+	return 0;
+}
+
+static int set_nvmet_tells(struct opts *o, const char *v)
+{
+	(void)v;
+	o->box.nvmet.tells_growth = true;
+	return 0;
 }
 
 static int set_exit_status(struct opts *o, const char *v)
@@ -260,7 +310,23 @@ static const struct {
 	{ "nagle", NULL, set_nagle, "leave Nagle's algorithm on" },
 	{ "refuse-rsa-user", NULL, set_refuse_rsa, "refuse RSA user keys" },
 	{ "ns-uuid", "random|stable", set_ns_uuid,
-	  "namespace uuid: a new one at each export, or one per disk (stable)" },
+	  "namespace uuid: a new one at each export (default with nvmet), or one per "
+	  "disk (stable)" },
+	{ "export", "link|nvmet", set_export,
+	  "an export is a symlink in DIR/exports (link), and with nvmet also a "
+	  "subsystem of this kernel's NVMe/TCP target" },
+	{ "nvmet-root", "DIR", set_nvmet_root,
+	  "its configfs (/sys/kernel/config/nvmet)" },
+	{ "nvmet-address", "ADDR", set_nvmet_address,
+	  "where it listens, IPv4 or IPv6 (127.0.0.1)" },
+	{ "nvmet-port-id", "N", set_nvmet_port, "first number under ports/ to use (1)" },
+	{ "nvmet-off", "full|link-only|keep-sessions", set_nvmet_off,
+	  "export off removes all, waiting for writes in flight (full); cuts the "
+	  "sessions but not those writes; or only refuses new sessions" },
+	{ "nvmet-size-fixed", NULL, set_nvmet_fixed,
+	  "a namespace keeps its size until it is exported anew (loop device)" },
+	{ "nvmet-tells-growth", NULL, set_nvmet_tells,
+	  "hosts are told of growth, else they see it when they ask" },
 	{ "exit-status", "0|1|random", set_exit_status,
 	  "of a failed command: 0 (default), 1, or either" },
 	{ "comment-max", "N", set_comment_max, "longer comments are refused (4096)" },
@@ -341,6 +407,9 @@ void opts_init(struct opts *o)
 	snprintf(o->box.pool_label, sizeof o->box.pool_label, "pool");
 	snprintf(o->box.mount_point, sizeof o->box.mount_point, "storage-pool");
 	snprintf(o->box.base, sizeof o->box.base, "metal-csi");
+	set_nvmet_root(o, "/sys/kernel/config/nvmet");
+	set_nvmet_address(o, "127.0.0.1");
+	o->box.nvmet.port_id = 1;
 	set_version(o, "7.24");
 	set_listen(o, "127.0.0.1:0");
 	set_control(o, "127.0.0.1:0");
@@ -383,6 +452,8 @@ int opts_parse(struct opts *o, int argc, char **argv)
 		if (parse_one(o, argc, argv, &i) < 0)
 			return -1;
 	}
+	if (o->box.nvmet.is_on && !o->ns_uuid_given)
+		o->box.ns_uuid_random = true;
 	if (!o->box.dir[0]) {
 		fprintf(stderr, "rds-sim: --dir DIR must be given (see --help)\n");
 		return -1;

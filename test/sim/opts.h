@@ -17,7 +17,7 @@ struct opts {
 	char listen_host[64], control_host[64];
 	uint16_t listen_port, control_port;
 	const char *schema, *authorized_keys, *log;
-	bool nagle, refuse_rsa_user;
+	bool nagle, refuse_rsa_user, ns_uuid_given;
 	enum exit_mode exit_mode;
 	unsigned max_sessions;
 	uint64_t seed;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sim/control.h"
+#include "sim/export.h"
 #include "sim/keys.h"
 #include "sim/menu.h"
 
@@ -133,19 +134,22 @@ static int sooner(int a, int b)
 
 static void wait_for_work(struct server *s, int timeout)
 {
-	struct pollfd fds[1 + CONTROL_MAX_CONNS + 1 + 256 * CONN_FDS];
+	struct pollfd
+		fds[1 + CONTROL_MAX_CONNS + 1 + NVMET_MAX_CHILDREN + 256 * CONN_FDS];
 	unsigned n = 0;
 
 	fds[n++] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
 	n += control_poll(s, fds + n);
+	n += box_exports_poll(s->box, fds + n);
 	for (struct conn *c = s->conns; c && n + CONN_FDS <= sizeof fds / sizeof *fds;
 	     c = c->next) {
 		conn_poll(c, fds + n);
 		timeout = sooner(timeout, conn_timeout(c));
 		n += CONN_FDS;
 	}
-	if (s->box->exports_down_until || s->box->opt.dead_ms)
+	if (s->box->opt.dead_ms)
 		timeout = sooner(timeout, 20);
+	timeout = sooner(timeout, box_exports_timeout(s->box));
 	poll(fds, n, timeout);
 }
 
