@@ -36,7 +36,9 @@ struct crash_file {
 	uint32_t n_types, n_moves;
 	struct crash_type types[CRASH_TYPES];
 	struct crash_move moves[CRASH_MOVES];
-	uint32_t how; /* enum crash_how */
+	/* enum crash_how. Whoever exchanges it for CRASH_OFF, atomically, has decided:
+	 * the driver to end itself, or the test to let it live. */
+	uint32_t how;
 	int32_t type, from, to;
 	uint32_t nth; /* fires at this occurrence, 1 = the next */
 	uint32_t fired;

@@ -2,6 +2,7 @@
  * main() does with op_trace. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,13 +61,17 @@ static void count(int type, unsigned from, unsigned to)
 static void on_move(const struct op *op, unsigned from, unsigned to)
 {
 	int type = type_index(op->type);
+	uint32_t how = __atomic_load_n(&file->how, __ATOMIC_ACQUIRE);
 
 	count(type, from, to);
-	if (file->how == CRASH_OFF || type != file->type || (int)from != file->from ||
+	if (how == CRASH_OFF || type != file->type || (int)from != file->from ||
 	    (int)to != file->to || --file->nth != 0)
 		return;
-	file->fired = 1;
-	(void)raise(file->how == CRASH_KILL ? SIGKILL : SIGSTOP);
+	if (!__atomic_compare_exchange_n(&file->how, &how, CRASH_OFF, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return;
+	__atomic_store_n(&file->fired, 1, __ATOMIC_RELEASE);
+	(void)raise(how == CRASH_KILL ? SIGKILL : SIGSTOP);
 }
 
 __attribute__((constructor)) static void install(void)

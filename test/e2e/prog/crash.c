@@ -113,7 +113,19 @@ static void arm(struct life *l, const struct point *at)
 	c->to = at->move.to;
 	c->nth = at->nth;
 	c->fired = 0;
-	c->how = at->how;
+	__atomic_store_n(&c->how, (uint32_t)at->how, __ATOMIC_RELEASE);
+}
+
+/* Whether it has come to the kill, which then happens if it has not yet. */
+static bool disarm(struct life *l)
+{
+	return __atomic_exchange_n(&l->crash->how, (uint32_t)CRASH_OFF,
+				   __ATOMIC_ACQ_REL) == CRASH_OFF;
+}
+
+static bool has_fired(struct life *l)
+{
+	return __atomic_load_n(&l->crash->fired, __ATOMIC_ACQUIRE);
 }
 
 /* The stopped driver's helpers end and the box answers, then it is killed: the effect has
@@ -134,23 +146,23 @@ static void let_happen_and_kill(struct life *l)
 /* Runs the step until it ends or the hook has fired; whether it has fired. */
 static bool run_to_kill(struct life *l, enum vol_step step, enum err_code *ret_code)
 {
-	unsigned how = l->crash->how;
+	enum crash_how how = l->crash->how;
 	struct rpc_call call;
+	bool is_hit;
 
 	vol_start(&l->driver, &l->vol, step, &call);
-	while (!call.is_done && !l->crash->fired)
+	while (!call.is_done && !has_fired(l))
 		rpc_turn(&l->driver, 5);
 	/* Some moves come when the call is answered already. */
-	for (unsigned i = 0; i < 10 && !l->crash->fired; i++)
+	for (unsigned i = 0; i < 10 && !has_fired(l); i++)
 		rpc_turn(&l->driver, 2);
-	l->crash->how = CRASH_OFF;
-	e2e_sleep_ms(1);
-	if (l->crash->fired && how == CRASH_STOP)
+	is_hit = disarm(l);
+	if (is_hit && how == CRASH_STOP)
 		let_happen_and_kill(l);
-	if (l->crash->fired)
+	if (is_hit)
 		CHECK(driver_is_gone(&l->driver, 20000), "the driver did not die");
 	*ret_code = vol_end(&l->driver, &l->vol, step, &call);
-	return l->crash->fired;
+	return is_hit;
 }
 
 static bool come_back(struct life *l)
