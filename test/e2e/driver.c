@@ -67,10 +67,19 @@ static void add_box(struct args *a, const struct driver *d)
 	add(a, "--fence-settle", "20ms");
 }
 
-static void add_all(struct args *a, const struct driver *d)
+static void add_backend(struct args *a, const struct driver *d)
 {
 	char text[MAX_TEXT];
 
+	add(a, "--node-backend", d->is_nvme ? "nvme" : "loop");
+	if (d->is_nvme)
+		return;
+	(void)snprintf(text, sizeof(text), "%s/exports", d->sim->dir);
+	add(a, "--loop-exports", text);
+}
+
+static void add_all(struct args *a, const struct driver *d)
+{
 	add(a, d->bin ? d->bin : getenv("RDS_CSI"), NULL);
 	add(a, "--kubernetes", "off");
 	add(a, "--cluster-id", "e2e");
@@ -84,9 +93,7 @@ static void add_all(struct args *a, const struct driver *d)
 
 		add(a, "--node", NULL);
 		add(a, "--node-id", d->node_id ? d->node_id : "node-a");
-		add(a, "--node-backend", "loop");
-		(void)snprintf(text, sizeof(text), "%s/exports", d->sim->dir);
-		add(a, "--loop-exports", text);
+		add_backend(a, d);
 		add(a, "--state-dir", e2e_path(path, "%s.state", d->name));
 	}
 	if (d->known_nodes)

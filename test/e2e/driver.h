@@ -18,6 +18,7 @@ struct driver {
 	bool is_controller, is_node;
 	const char *node_id, *known_nodes; /* NULL: "node-a" for a node; none */
 	const char *box_name;		   /* NULL: the address 127.0.0.1 */
+	bool is_nvme;			   /* the nvme back end instead of loop */
 	const char *const *args;	   /* further flags, ended by NULL; may be NULL */
 	const char *const *env;		   /* as in child_conf */
 	uv_loop_t loop;
