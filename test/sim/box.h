@@ -51,7 +51,9 @@ struct disk {
 	unsigned export_count;
 	char *other_file; /* what the target serves instead of the image; NULL: the image
 			   */
-	uint64_t back_ms; /* a test took the export down until then; 0: no */
+	bool is_down;	  /* by a test, until the target is asked for `back` */
+	enum nvmet_act back;
+	uint64_t back_ms; /* when that happens by itself; 0: it does not */
 	struct disk *prev, *next, *slot_next, *nqn_next, *path_next, *id_next;
 	char *nqn; /* effective: set, or the slot */
 };

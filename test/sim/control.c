@@ -16,6 +16,7 @@ struct request {
 	struct sb in, out;
 	size_t sent;
 	bool answered;
+	struct nvmet_wait *wait; /* the answer comes when the target has done it */
 };
 
 struct control {
@@ -31,8 +32,13 @@ int control_open(struct server *s, const char *host, uint16_t *port)
 	return s->control->fd < 0 ? -1 : 0;
 }
 
-static void drop(struct control *c, unsigned i)
+static void drop(struct server *s, unsigned i)
 {
+	struct control *c = s->control;
+
+	if (c->conn[i].wait)
+		export_forget(s->box, c->conn[i].wait);
+	free(c->conn[i].wait);
 	close(c->conn[i].fd);
 	sb_fini(&c->conn[i].in);
 	sb_fini(&c->conn[i].out);
@@ -44,7 +50,7 @@ void control_close(struct server *s)
 	if (!s->control)
 		return;
 	while (s->control->n)
-		drop(s->control, 0);
+		drop(s, 0);
 	if (s->control->fd >= 0)
 		close(s->control->fd);
 	free(s->control);
@@ -106,7 +112,7 @@ static void exports_json(struct server *s, struct sb *out)
 	sb_adds(out, "]\n");
 }
 
-static void decode(char *s)
+void control_decode(char *s)
 {
 	char *to = s;
 
@@ -163,9 +169,9 @@ static int set_faults(struct server *s, char *query, struct sb *out)
 		eq = strchr(p, '=');
 		if (eq)
 			*eq = 0;
-		decode(p);
+		control_decode(p);
 		if (eq)
-			decode(eq + 1);
+			control_decode(eq + 1);
 		if (set_one_fault(s, p, eq ? eq + 1 : "1", err, sizeof err) < 0) {
 			sb_printf(out, "%s\n", err);
 			return 400;
@@ -241,6 +247,49 @@ static int post(struct server *s, const char *path, char *query, const char *bod
 	return 404;
 }
 
+static void reply(struct request *q, int code, const struct sb *text)
+{
+	sb_printf(&q->out,
+		  "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\nConnection: close\r\n"
+		  "Content-Type: text/plain\r\n\r\n",
+		  code,
+		  code == 200	? "OK"
+		  : code == 404 ? "Not Found"
+		  : code == 500 ? "Internal Server Error"
+				: "Bad Request",
+		  text->len);
+	sb_add(&q->out, text->p, text->len);
+	q->answered = true;
+}
+
+static int start_nvmet(struct server *s, struct request *q, char *query, struct sb *out)
+{
+	const char *err;
+
+	q->wait = xmalloc(sizeof *q->wait);
+	export_begin(s->box, q->wait);
+	if (export_query(s->box, query, &err) == 0) {
+		export_over(s->box);
+		return 200;
+	}
+	export_over(s->box);
+	free(q->wait);
+	q->wait = NULL;
+	sb_printf(out, "%s\n", err);
+	return 400;
+}
+
+static void end_nvmet(struct request *q)
+{
+	struct sb text = { 0 };
+
+	sb_printf(&text, "%s\n", q->wait->err[0] ? q->wait->err : "ok");
+	reply(q, q->wait->err[0] ? 500 : 200, &text);
+	sb_fini(&text);
+	free(q->wait);
+	q->wait = NULL;
+}
+
 static void answer(struct server *s, struct request *q, char *head, const char *body)
 {
 	char method[8] = "", target[4096] = "", *query;
@@ -253,20 +302,14 @@ static void answer(struct server *s, struct request *q, char *head, const char *
 			*query++ = 0;
 		if (!strcmp(method, "GET"))
 			code = get(s, target, query, &text);
+		else if (!strcmp(method, "POST") && !strcmp(target, "/nvmet") && query)
+			code = start_nvmet(s, q, query, &text);
 		else if (!strcmp(method, "POST"))
 			code = post(s, target, query, body, &text);
 	}
-	sb_printf(&q->out,
-		  "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\nConnection: close\r\n"
-		  "Content-Type: text/plain\r\n\r\n",
-		  code,
-		  code == 200	? "OK"
-		  : code == 404 ? "Not Found"
-				: "Bad Request",
-		  text.len);
-	sb_add(&q->out, text.p, text.len);
+	if (!q->wait)
+		reply(q, code, &text);
 	sb_fini(&text);
-	q->answered = true;
 }
 
 static void try_answer(struct server *s, struct request *q)
@@ -293,7 +336,9 @@ static bool request_step(struct server *s, struct request *q)
 	char buf[16384];
 	ssize_t n;
 
-	if (!q->answered) {
+	if (q->wait && !q->wait->pending)
+		end_nvmet(q);
+	if (!q->answered && !q->wait) {
 		n = recv(q->fd, buf, sizeof buf, MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno != EAGAIN) ||
 		    q->in.len > CONTROL_MAX_REQUEST)
@@ -320,10 +365,14 @@ unsigned control_poll(struct server *s, struct pollfd *fds)
 
 	fds[n++] = (struct pollfd){ .fd = c->n < CONTROL_MAX_CONNS ? c->fd : -1,
 				    .events = POLLIN };
-	for (unsigned i = 0; i < c->n; i++)
-		fds[n++] = (struct pollfd){ .fd = c->conn[i].fd,
-					    .events = c->conn[i].answered ? POLLOUT
-									  : POLLIN };
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct request *q = &c->conn[i];
+		bool is_held = q->wait && q->wait->pending;
+
+		fds[n++] = (struct pollfd){ .fd = is_held ? -1 : q->fd,
+					    .events = q->answered || q->wait ? POLLOUT
+									     : POLLIN };
+	}
 	return n;
 }
 
@@ -337,5 +386,5 @@ void control_step(struct server *s)
 		c->conn[c->n++] = (struct request){ .fd = fd };
 	for (unsigned i = c->n; i-- > 0;)
 		if (!request_step(s, &c->conn[i]))
-			drop(c, i);
+			drop(s, i);
 }

@@ -21,6 +21,8 @@ void control_close(struct server *s);
 /* Fills at most CONTROL_MAX_CONNS + 1 entries; returns how many. */
 unsigned control_poll(struct server *s, struct pollfd *fds);
 void control_step(struct server *s);
+/* Undoes %XX and +, in place. */
+void control_decode(char *s);
 /* {"connections":…} and a line end. */
 void control_stats(struct server *s, struct sb *out);
 

@@ -24,6 +24,8 @@ struct exports {
 	bool is_batching;
 	uint64_t keeper_due; /* when the port is to listen though nothing is exported */
 	bool has_keeper;
+	bool is_port_off, has_down; /* has_down: some disk's back_ms is set */
+	uint64_t port_back_ms;	    /* 0: not by itself */
 };
 
 /* ---- the target ---- */
@@ -104,6 +106,7 @@ static void target_on(struct box *b, const struct disk *d)
 	else
 		box_host_path(b, d->path, it.file, sizeof it.file);
 	snprintf(it.uuid, sizeof it.uuid, "%s", d->ns_uuid);
+	it.is_unlinked = b->exports->is_port_off;
 	submit(b, &it);
 }
 
@@ -131,6 +134,7 @@ static void end_export(struct box *b, struct disk *d, enum nvmet_off how)
 	unlink(at);
 	target_off(b, d, how);
 	d->link[0] = 0;
+	d->is_down = false;
 	d->back_ms = 0;
 }
 
@@ -202,8 +206,11 @@ void box_exports_down(struct box *b, uint64_t ms, uint64_t lag_ms)
 
 	b->exports_down_until = now_ms() + (ms + lag_ms ? ms + lag_ms : 1);
 	x->keeper_due = lag_ms ? now_ms() + ms : 0;
-	for (struct disk *d = b->first; d; d = d->next)
+	for (struct disk *d = b->first; d; d = d->next) {
 		box_export_sync(b, d);
+		if (x->nvmet)
+			nvmet_drop_disk(x->nvmet, d->id, x->wait);
+	}
 	b->started_ms = now_ms();
 }
 
@@ -219,6 +226,121 @@ static void come_back(struct box *b)
 	batch_end(b);
 }
 
+/* ---- what tests do ---- */
+static enum nvmet_act undoing(enum nvmet_act act)
+{
+	switch (act) {
+	case NVMET_OFF:
+		return NVMET_ON;
+	case NVMET_UNLINK:
+		return NVMET_LINK;
+	case NVMET_REFUSE:
+		return NVMET_ADMIT;
+	case NVMET_DISABLE:
+		return NVMET_ENABLE;
+	default:
+		return act;
+	}
+}
+
+static void act_on(struct box *b, struct disk *d, enum nvmet_act act)
+{
+	struct nvmet_item it = item_of(d, act);
+
+	d->is_down = undoing(act) != act;
+	d->back = undoing(act);
+	d->back_ms = 0;
+	if (act == NVMET_ON)
+		target_on(b, d);
+	else if (act != NVMET_LINK || disk_port(b, d, &it.port) == 0)
+		submit(b, &it);
+}
+
+static int set_uuid(struct disk *d, const char *uuid, const char **ret_err)
+{
+	if (!strcmp(uuid, "new")) {
+		box_uuid(d->ns_uuid);
+	} else if (strlen(uuid) == sizeof d->ns_uuid - 1) {
+		memcpy(d->ns_uuid, uuid, sizeof d->ns_uuid);
+	} else if (strcmp(uuid, "same") != 0) {
+		*ret_err = "uuid: neither same, new nor a uuid";
+		return -1;
+	}
+	return 0;
+}
+
+int box_export_verb(struct box *b, const struct export_verb *v, const char **ret_err)
+{
+	struct disk *d = box_disk_by_slot(b, v->slot);
+
+	*ret_err = "no such disk, or it is not exported";
+	if (!d || !d->link[0])
+		return -1;
+	if (v->uuid && set_uuid(d, v->uuid, ret_err) < 0)
+		return -1;
+	if (v->file) {
+		free(d->other_file);
+		d->other_file = *v->file ? xstrdup(v->file) : NULL;
+	}
+	batch_begin(b);
+	act_on(b, d, v->is_recreate ? NVMET_OFF : v->act);
+	if (v->is_recreate && !v->back_ms)
+		act_on(b, d, NVMET_ON);
+	batch_end(b);
+	if (d->is_down && v->back_ms) {
+		d->back_ms = now_ms() + v->back_ms;
+		b->exports->has_down = true;
+	}
+	return 0;
+}
+
+static void disks_back(struct box *b, uint64_t now)
+{
+	b->exports->has_down = false;
+	for (struct disk *d = b->first; d; d = d->next) {
+		if (d->back_ms && now >= d->back_ms)
+			act_on(b, d, d->back);
+		b->exports->has_down |= d->back_ms != 0;
+	}
+}
+
+void box_port_off(struct box *b, uint64_t back_ms)
+{
+	struct exports *x = b->exports;
+
+	x->is_port_off = true;
+	x->port_back_ms = back_ms ? now_ms() + back_ms : 0;
+	batch_begin(b);
+	for (const struct disk *d = b->first; d; d = d->next) {
+		struct nvmet_item it = item_of(d, NVMET_UNLINK);
+
+		if (d->link[0])
+			submit(b, &it);
+	}
+	batch_end(b);
+}
+
+/* In one go: a host whose own export is not linked yet must not find the port open for
+ * longer than it takes. */
+void box_port_on(struct box *b)
+{
+	struct exports *x = b->exports;
+
+	x->is_port_off = false;
+	x->port_back_ms = 0;
+	batch_begin(b);
+	for (const struct disk *d = b->first; d; d = d->next) {
+		struct nvmet_item it = item_of(d, NVMET_LINK);
+
+		if (!d->link[0] ||
+		    (d->is_down && (d->back == NVMET_ON || d->back == NVMET_LINK)))
+			continue;
+		if (disk_port(b, d, &it.port) == 0)
+			submit(b, &it);
+	}
+	batch_end(b);
+}
+
 void box_exports_tick(struct box *b)
 {
 	struct exports *x = b->exports;
@@ -230,13 +352,19 @@ void box_exports_tick(struct box *b)
 	}
 	if (b->exports_down_until && now >= b->exports_down_until)
 		come_back(b);
+	if (x->port_back_ms && now >= x->port_back_ms)
+		box_port_on(b);
+	if (x->has_down && !x->is_port_off)
+		disks_back(b, now);
 	if (x->nvmet)
 		nvmet_step(x->nvmet);
 }
 
 int box_exports_timeout(const struct box *b)
 {
-	return b->exports_down_until ? TICK_MS : -1;
+	const struct exports *x = b->exports;
+
+	return b->exports_down_until || x->port_back_ms || x->has_down ? TICK_MS : -1;
 }
 
 unsigned box_exports_poll(const struct box *b, struct pollfd *fds)
@@ -251,11 +379,22 @@ void export_begin(struct box *b, struct nvmet_wait *wait)
 	b->exports->wait = wait;
 }
 
+void export_over(struct box *b)
+{
+	b->exports->wait = NULL;
+}
+
+void export_forget(struct box *b, const struct nvmet_wait *wait)
+{
+	if (b->exports->nvmet)
+		nvmet_forget(b->exports->nvmet, wait);
+}
+
 int export_end(struct run *r, struct nvmet_wait *wait, int rc)
 {
 	struct nvmet *n = r->box->exports->nvmet;
 
-	r->box->exports->wait = NULL;
+	export_over(r->box);
 	if (wait->pending && (!r->hooks || r->atomic))
 		nvmet_finish(n, wait);
 	while (wait->pending)

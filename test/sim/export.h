@@ -1,6 +1,6 @@
 /* What nvme-tcp-export=yes makes: a symlink in DIR/exports, and with --export=nvmet a
  * subsystem of the kernel's NVMe target. Work on the target goes on while others are
- * served; the command that asked for it waits between export_begin and export_end. */
+ * served; the command that asked for it waits in export_end. */
 #ifndef SIM_EXPORT_H
 #define SIM_EXPORT_H
 
@@ -22,10 +22,33 @@ void box_export_grown(struct box *b, struct disk *d);
 /* A reboot. The port is back after ms; the exports lag_ms after it. */
 void box_exports_down(struct box *b, uint64_t ms, uint64_t lag_ms);
 
-/* What is asked of the target from here on is waited for by export_end; nothing may give
- * way to another script in between. */
+/* What a test does to an export behind the box's back; the box's own properties stay. */
+struct export_verb {
+	const char *slot;
+	enum nvmet_act act;
+	bool is_recreate; /* OFF, then ON at once */
+	const char *uuid; /* at the next ON: "same", "new" or the one to have; or NULL */
+	const char
+		*file; /* served from the next ON on; "": the image again; NULL: as is */
+	uint64_t back_ms; /* undone after so long; 0: not by itself */
+};
+
+/* The target must be there. -1 with *ret_err set. */
+int box_export_verb(struct box *b, const struct export_verb *v, const char **ret_err);
+/* No link is left, so the port is closed; then all at once again. back_ms 0: not by
+ * itself. */
+void box_port_off(struct box *b, uint64_t back_ms);
+void box_port_on(struct box *b);
+/* The query of POST /nvmet, see --help. -1 with *ret_err set. */
+int export_query(struct box *b, char *query, const char **ret_err);
+
+/* What is asked of the target from here on belongs to wait, until export_over; nothing
+ * may give way to another script in between. */
 void export_begin(struct box *b, struct nvmet_wait *wait);
-/* rc, or -1 with the run's error if the target would not, or the script must die. */
+void export_over(struct box *b);
+void export_forget(struct box *b, const struct nvmet_wait *wait);
+/* export_over, and the script waits. rc, or -1 with the run's error if the target would
+ * not, or the script must die. */
 int export_end(struct run *r, struct nvmet_wait *wait, int rc);
 
 unsigned box_exports_poll(const struct box *b, struct pollfd *fds);

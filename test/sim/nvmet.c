@@ -321,7 +321,7 @@ void nvmet_drop_disk(struct nvmet *n, unsigned disk_id, struct nvmet_wait *wait)
 
 	for (struct sub *s = n->subs; s; s = next) {
 		next = s->next;
-		if (s->disk_id != disk_id)
+		if (s->disk_id != disk_id || s->is_leaving)
 			continue;
 		snprintf(it.name, sizeof it.name, "%s", s->name);
 		nvmet_submit(n, &it, 1, wait);

@@ -375,6 +375,13 @@ static const char control_help[] =
 	"  POST /fault?version=7.X, ?reboot=MS (drop every connection, exports come "
 	"back\n"
 	"       after MS)\n"
+	"  POST /nvmet?port=off|on        every link of the target's ports (ms=N: so "
+	"long)\n"
+	"  POST /nvmet?slot=S&do=VERB     to one export, the box's properties stay:\n"
+	"       off on unlink link refuse admit disable enable grown (ms=N: undone "
+	"after N),\n"
+	"       recreate (off and on; ms=N between)\n"
+	"       uuid=same|new|UUID, file=PATH (empty: the image) from the next on\n"
 	"  POST /exec          run the body as a script, without SSH; answers its "
 	"output\n"
 	"\nFaults:\n";
