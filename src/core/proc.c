@@ -29,6 +29,7 @@ struct proc_child {
 	uv_process_t process;
 	bool has_exited;
 	char key[PROC_MAX_KEY];
+	const char *what;
 };
 
 static void child_step(struct op *op)
@@ -110,6 +111,17 @@ void proc_registry_init(struct proc_registry *reg, uv_loop_t *loop)
 {
 	*reg = (struct proc_registry){ .loop = loop };
 	list_init(&reg->children);
+}
+
+const char *proc_registry_stuck(struct proc_registry *reg, const char *key)
+{
+	LIST_FOREACH (it, &reg->children) {
+		struct proc_child *c = CONTAINER_OF(it, struct proc_child, node);
+
+		if (!c->owner && strcmp(c->key, key) == 0)
+			return c->what;
+	}
+	return NULL;
 }
 
 static void on_stop(struct op *op)
@@ -318,6 +330,7 @@ static void do_start(struct proc *p)
 	c->registry = p->registry;
 	c->owner = p;
 	(void)snprintf(c->key, sizeof(c->key), "%s", p->key ? p->key : "");
+	c->what = p->what ? p->what : p->argv[0];
 	list_append(&p->registry->children, &c->node);
 	op_start(&c->op, &child_type, op->loop, on_child_done);
 	op_ref(&c->op);

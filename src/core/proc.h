@@ -26,6 +26,8 @@ void proc_registry_init(struct proc_registry *reg, uv_loop_t *loop);
 /* Forgets the stuck children (nobody reaps them then) and calls stopped once, from the
  * loop. No proc of this registry may be running. */
 void proc_registry_stop(struct proc_registry *reg, void (*stopped)(void *), void *arg);
+/* What the stuck child under that key was to do, NULL when none is stuck there. */
+const char *proc_registry_stuck(struct proc_registry *reg, const char *key);
 
 struct proc {
 	struct op op;
@@ -33,7 +35,8 @@ struct proc {
 	const char *const *argv; /* ended by NULL; argv[0] a path, or a name in /usr/sbin,
 				    /usr/bin, /sbin, /bin */
 	struct proc_registry *registry;
-	const char *key; /* NULL: not exclusive */
+	const char *key;  /* NULL: not exclusive */
+	const char *what; /* static; for proc_registry_stuck */
 	const void *input;
 	size_t n_input;
 	int pass_fd; /* -1: none. Still the caller's */

@@ -10,22 +10,18 @@
 #include "core/fsio.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "nvme/mount_opts.h"
+#include "nvme/backend.h"
 #include "nvme/mountinfo.h"
-#include "nvme/request.h"
 #include "nvme/sysfs.h"
 
 struct nvme_loop {
-	struct nvme nvme;
-	struct request_host host;
+	struct backend base;
 	const char *exports_dir;
-	void (*stopped)(void *arg);
-	void *stopped_arg;
 };
 
 static struct nvme_loop *loop_of(struct nvme *nvme)
 {
-	return CONTAINER_OF(nvme, struct nvme_loop, nvme);
+	return CONTAINER_OF(nvme, struct nvme_loop, base.nvme);
 }
 
 /* ---- what an NQN leads to -------------------------------------------------------------
@@ -151,55 +147,17 @@ static int loop_command(struct request_host *host, struct nvme_req *req,
 	}
 }
 
-static void loop_start(struct nvme *nvme, struct nvme_req *req,
-		       void (*done)(struct op *op))
-{
-	request_start(&loop_of(nvme)->host, req, done);
-}
-
-static int loop_record_read(struct nvme *nvme, const char *id, struct nvme_record *ret,
-			    struct err *err)
-{
-	return record_read(&loop_of(nvme)->host.records, id, ret, err);
-}
-
-static int loop_record_write(struct nvme *nvme, const char *id,
-			     const struct nvme_record *rec, struct err *err)
-{
-	return record_write(&loop_of(nvme)->host.records, id, rec, err);
-}
-
-static int loop_record_forget(struct nvme *nvme, const char *id, struct err *err)
-{
-	return record_forget(&loop_of(nvme)->host.records, id, err);
-}
-
-static int check_options(const char *const *options, struct err *err)
-{
-	struct mount_opts *o = mem_alloc(sizeof(*o));
-	int rc;
-
-	if (!o)
-		return err_nomem(err);
-	rc = mount_opts_parse(options, o, err);
-	mem_free(o);
-	return rc;
-}
-
-static unsigned loop_n_stuck(struct nvme *nvme)
-{
-	return loop_of(nvme)->host.children.n_stuck;
-}
-
 static const struct nvme_ops loop_ops = {
-	.start = loop_start,
+	.start = backend_start,
 	.look = loop_look,
-	.record_read = loop_record_read,
-	.record_write = loop_record_write,
-	.record_forget = loop_record_forget,
-	.check_options = check_options,
+	.record_read = backend_record_read,
+	.record_write = backend_record_write,
+	.record_forget = backend_record_forget,
+	.check_options = backend_check_options,
 	.may_grow_online = request_may_grow_online,
-	.n_stuck = loop_n_stuck,
+	.n_stuck = backend_n_stuck,
+	.stuck = backend_stuck,
+	.records = backend_records,
 };
 
 struct nvme *nvme_loop_new(uv_loop_t *loop, const struct nvme_loop_conf *conf,
@@ -217,35 +175,20 @@ struct nvme *nvme_loop_new(uv_loop_t *loop, const struct nvme_loop_conf *conf,
 		(void)err_nomem(err);
 		return NULL;
 	}
-	l->nvme.ops = &loop_ops;
+	l->base.nvme.ops = &loop_ops;
 	l->exports_dir = conf->exports_dir;
-	l->host.helper = conf->helper ? conf->helper : "/proc/self/exe";
-	l->host.command = loop_command;
-	proc_registry_init(&l->host.children, loop);
-	if (record_open(&l->host.records, conf->state_dir, err)) {
+	l->base.host.helper = conf->helper ? conf->helper : "/proc/self/exe";
+	l->base.host.command = loop_command;
+	if (request_host_init(&l->base.host, loop, conf->state_dir, err)) {
 		mem_free(l);
 		return NULL;
 	}
 	log_warn("node", "loop devices instead of NVMe: for demonstration and tests only",
 		 KS("exports", conf->exports_dir));
-	return &l->nvme;
-}
-
-static void on_stopped(void *arg)
-{
-	struct nvme_loop *l = arg;
-	void (*stopped)(void *) = l->stopped;
-	void *stopped_arg = l->stopped_arg;
-
-	mem_free(l);
-	stopped(stopped_arg);
+	return &l->base.nvme;
 }
 
 void nvme_loop_stop(struct nvme *nvme, void (*stopped)(void *arg), void *arg)
 {
-	struct nvme_loop *l = loop_of(nvme);
-
-	l->stopped = stopped;
-	l->stopped_arg = arg;
-	proc_registry_stop(&l->host.children, on_stopped, l);
+	backend_stop(backend_of(nvme), stopped, arg);
 }

@@ -1,5 +1,6 @@
 #include "nvme/record.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -25,15 +26,16 @@ int record_format(const struct nvme_record *rec, const char *id, const char *boo
 		  struct buf *out, struct err *err)
 {
 	if (!is_plain(rec->nqn) || !is_plain(rec->source) || !is_plain(rec->staging) ||
-	    !is_plain(rec->fs_type) || !is_plain(rec->fs_uuid))
+	    !is_plain(rec->fs_type) || !is_plain(rec->fs_uuid) || !is_plain(rec->ns_id))
 		return err_set(err, ERR_INVALID, "a control character in a path or name");
 	(void)buf_printf(out, "version=%d\nboot=%s\nvolume=%s\nstage=%s\n",
 			 RECORD_VERSION, boot_id, id, stages[rec->stage]);
-	(void)buf_printf(out, "block=%d\nreadonly=%d\nmounted=%d\nsize=%llu\n",
+	(void)buf_printf(out, "block=%d\nreadonly=%d\nmounted=%d\nadopted=%d\nsize=%llu\n",
 			 rec->is_block, rec->is_readonly, rec->was_mounted,
-			 (unsigned long long)rec->size_bytes);
-	(void)buf_printf(out, "nqn=%s\nsource=%s\nfs=%s\nuuid=%s\nstaging=%s\nend=1\n",
-			 rec->nqn, rec->source, rec->fs_type, rec->fs_uuid, rec->staging);
+			 rec->is_adopted, (unsigned long long)rec->size_bytes);
+	(void)buf_printf(out, "nqn=%s\nsource=%s\nnsid=%s\nfs=%s\nuuid=%s\n", rec->nqn,
+			 rec->source, rec->ns_id, rec->fs_type, rec->fs_uuid);
+	(void)buf_printf(out, "staging=%s\nend=1\n", rec->staging);
 	return buf_failed(out) ? err_nomem(err) : 0;
 }
 
@@ -101,13 +103,15 @@ static int parse_rest(char **text, struct nvme_record *rec)
 
 	if (bool_value(text, "block", &rec->is_block) ||
 	    bool_value(text, "readonly", &rec->is_readonly) ||
-	    bool_value(text, "mounted", &rec->was_mounted))
+	    bool_value(text, "mounted", &rec->was_mounted) ||
+	    bool_value(text, "adopted", &rec->is_adopted))
 		return -1;
 	size = value(text, "size");
 	if (!size || str_to_u64(size, &rec->size_bytes))
 		return -1;
 	if (text_value(text, "nqn", rec->nqn, sizeof(rec->nqn)) ||
 	    text_value(text, "source", rec->source, sizeof(rec->source)) ||
+	    text_value(text, "nsid", rec->ns_id, sizeof(rec->ns_id)) ||
 	    text_value(text, "fs", rec->fs_type, sizeof(rec->fs_type)) ||
 	    text_value(text, "uuid", rec->fs_uuid, sizeof(rec->fs_uuid)) ||
 	    text_value(text, "staging", rec->staging, sizeof(rec->staging)))
@@ -194,6 +198,37 @@ int record_write(const struct record_dir *d, const char *id,
 		rc = fsio_write(path, b.data, b.len, err);
 	buf_fini(&b);
 	return rc;
+}
+
+/* 1 when the name is that of a record, whose id is then out. */
+static bool id_of(const char *name, char out[NVME_ID_MAX + 1])
+{
+	static const char suffix[] = ".stage";
+	size_t n = strlen(name), s = sizeof(suffix) - 1;
+
+	if (name[0] == '.' || n <= s || n - s > NVME_ID_MAX ||
+	    strcmp(name + n - s, suffix) != 0)
+		return false;
+	memcpy(out, name, n - s);
+	out[n - s] = '\0';
+	return true;
+}
+
+int record_each(const struct record_dir *d, bool (*each)(void *arg, const char *id),
+		void *arg, struct err *err)
+{
+	char id[NVME_ID_MAX + 1];
+	bool goes_on = true;
+	struct dirent *e;
+	DIR *dir = opendir(d->path);
+
+	if (!dir)
+		return err_set(err, ERR_UNAVAILABLE, "%s: %s", d->path, strerror(errno));
+	while (goes_on && (e = readdir(dir)))
+		if (id_of(e->d_name, id))
+			goes_on = each(arg, id);
+	(void)closedir(dir);
+	return 0;
 }
 
 /* The lock goes first: nobody works under it any more, and a record without a lock is

@@ -27,6 +27,9 @@ int record_read(const struct record_dir *d, const char *id, struct nvme_record *
 		struct err *err);
 int record_write(const struct record_dir *d, const char *id,
 		 const struct nvme_record *rec, struct err *err);
+/* The ids that have a record, in no order, until each says false. */
+int record_each(const struct record_dir *d, bool (*each)(void *arg, const char *id),
+		void *arg, struct err *err);
 int record_forget(const struct record_dir *d, const char *id, struct err *err);
 /* The volume's lock, held by each child that changes anything, so that it outlives us. */
 int record_lock(const struct record_dir *d, const char *id, int *ret_fd, struct err *err);

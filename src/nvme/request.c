@@ -8,16 +8,20 @@
 #include "core/mem.h"
 
 /*   start ──▶ running ──▶ done
- *     └─────(no lock, no command, no memory)──▶ done
+ *     │ ▲         ▲ └──────▶ wakes the first that is queued
+ *     │ └─ queued ┘ (an attach whose turn has not come)
+ *     └─────(cancelled, no lock, no command, no memory)──▶ done
  *
  * Failures: the lock is held by a child of an earlier life of this program (ABORTED); the
- * child cannot be run, fails, or passes its deadline; it stays in the kernel (is_stuck).
+ * child cannot be run, fails, or passes its deadline; it stays in the kernel (is_stuck);
+ * the deadline passes before the turn comes.
  */
-enum { ST_START, ST_RUNNING, ST_DONE, ST_N };
+enum { ST_START, ST_QUEUED, ST_RUNNING, ST_DONE, ST_N };
 
-static const char *const names[ST_N] = { "start", "running", "done" };
+static const char *const names[ST_N] = { "start", "queued", "running", "done" };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_RUNNING) | OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_QUEUED) | OP_BIT(ST_RUNNING) | OP_BIT(ST_DONE),
+	[ST_QUEUED] = OP_BIT(ST_RUNNING) | OP_BIT(ST_DONE),
 	[ST_RUNNING] = OP_BIT(ST_DONE),
 };
 
@@ -25,6 +29,7 @@ static const uint32_t next[ST_N] = {
 struct request {
 	struct nvme_req *req;
 	struct request_host *host;
+	struct list node; /* in the host's queue while it waits */
 	struct proc proc;
 	struct command command;
 	char key[PROC_MAX_KEY];
@@ -62,17 +67,25 @@ static void release(struct request *q)
 	mem_free(q);
 }
 
+/* Its key is the id, or for what runs beside others "kind:id". */
+static const char *key_of(enum nvme_kind kind, const char *id, char out[PROC_MAX_KEY])
+{
+	bool is_reader = command_is_reader(kind);
+
+	(void)snprintf(out, PROC_MAX_KEY, "%s%s%.128s",
+		       is_reader ? command_name(kind) : "", is_reader ? ":" : "", id);
+	return out;
+}
+
 static int prepare(struct request *q, struct err *err)
 {
 	struct nvme_req *req = q->req;
 	bool is_reader = command_is_reader(req->kind);
 
-	(void)snprintf(q->key, sizeof(q->key), "%s%s%.128s",
-		       is_reader ? command_name(req->kind) : "", is_reader ? ":" : "",
-		       req->id);
 	q->proc = (struct proc){ .argv = q->command.argv,
 				 .registry = &q->host->children,
-				 .key = q->key,
+				 .key = key_of(req->kind, req->id, q->key),
+				 .what = command_name(req->kind),
 				 .pass_fd = -1,
 				 .timeout_ms = command_timeout_ms(req->kind) };
 	if (make_command(q, err))
@@ -81,11 +94,63 @@ static int prepare(struct request *q, struct err *err)
 			 : record_lock(&q->host->records, req->id, &q->proc.pass_fd, err);
 }
 
+/* ---- whose turn it is
+ * ------------------------------------------------------------------- */
+
+static bool is_limited(const struct request *q)
+{
+	return q->req->kind == NVME_ATTACH && q->host->max_attaches;
+}
+
+static bool is_full(const struct request_host *host)
+{
+	return host->n_attaches >= host->max_attaches;
+}
+
+/* A turn has become free: the first that waits is woken, and takes it. */
+static void call_next(struct request_host *host)
+{
+	if (is_full(host) || list_is_empty(&host->queue))
+		return;
+	op_wake(&CONTAINER_OF(host->queue.next, struct request, node)->req->op);
+}
+
+/* ---- the states
+ * ------------------------------------------------------------------------- */
+
+static void end_early(struct request *q, const struct err *err)
+{
+	struct nvme_req *req = q->req;
+
+	op_fail_err(&req->op, err);
+	release(q);
+	op_move(&req->op, ST_DONE);
+}
+
+static void do_run(struct request *q)
+{
+	struct nvme_req *req = q->req;
+	struct err err = { .code = ERR_OK };
+
+	if (prepare(q, &err)) {
+		struct request_host *host = q->host;
+
+		end_early(q, &err);
+		call_next(host);
+		return;
+	}
+	q->host->n_attaches += is_limited(q);
+	op_ref(&req->op);
+	proc_start(&q->proc, on_child);
+	op_set_deadline(&q->proc.op, req->op.deadline_ms);
+	op_move(&req->op, ST_RUNNING);
+	call_next(q->host);
+}
+
 /* impl carries the host until the first step. */
 static void do_start(struct nvme_req *req)
 {
 	struct request_host *host = req->impl;
-	struct err err = { .code = ERR_OK };
 	struct request *q = op_failed(&req->op) ? NULL : mem_calloc(1, sizeof(*q));
 
 	req->impl = q;
@@ -96,16 +161,29 @@ static void do_start(struct nvme_req *req)
 	}
 	q->req = req;
 	q->host = host;
-	if (prepare(q, &err)) {
-		op_fail_err(&req->op, &err);
-		release(q);
-		op_move(&req->op, ST_DONE);
+	q->proc.pass_fd = -1;
+	if (!is_limited(q) || (!is_full(host) && list_is_empty(&host->queue))) {
+		do_run(q);
 		return;
 	}
-	op_ref(&req->op);
-	proc_start(&q->proc, on_child);
-	op_set_deadline(&q->proc.op, req->op.deadline_ms);
-	op_move(&req->op, ST_RUNNING);
+	list_append(&host->queue, &q->node);
+	op_move(&req->op, ST_QUEUED);
+}
+
+static void do_queued(struct nvme_req *req)
+{
+	struct request *q = req->impl;
+	struct request_host *host = q->host;
+	bool is_first = host->queue.next == &q->node;
+
+	if (op_failed(&req->op)) {
+		list_remove(&q->node);
+		end_early(q, &req->op.err);
+		call_next(host);
+	} else if (is_first && !is_full(host)) {
+		list_remove(&q->node);
+		do_run(q);
+	}
 }
 
 static const char *text_of(const struct buf *b)
@@ -116,6 +194,7 @@ static const char *text_of(const struct buf *b)
 static void do_finish(struct nvme_req *req)
 {
 	struct request *q = req->impl;
+	struct request_host *host = q->host;
 	struct proc *p = &q->proc;
 	struct err err = p->op.err;
 
@@ -130,9 +209,11 @@ static void do_finish(struct nvme_req *req)
 	if (err.code != ERR_OK)
 		(void)err_wrap(&err, "%s", command_name(req->kind));
 	req->is_stuck = p->is_stuck;
+	host->n_attaches -= is_limited(q);
 	op_fail_err(&req->op, &err);
 	release(q);
 	op_move(&req->op, ST_DONE);
+	call_next(host);
 }
 
 static void step(struct op *op)
@@ -141,6 +222,8 @@ static void step(struct op *op)
 
 	if (op->state == ST_START)
 		do_start(req);
+	else if (op->state == ST_QUEUED)
+		do_queued(req);
 	else if (op->state == ST_RUNNING)
 		do_finish(req);
 }
@@ -149,7 +232,10 @@ static void interrupt(struct op *op)
 {
 	struct request *q = CONTAINER_OF(op, struct nvme_req, op)->impl;
 
-	op_cancel(&q->proc.op, op->err.code);
+	if (op->state == ST_QUEUED)
+		op_wake(op);
+	else
+		op_cancel(&q->proc.op, op->err.code);
 }
 
 static const struct op_type request_type = {
@@ -160,6 +246,27 @@ static const struct op_type request_type = {
 	.step = step,
 	.interrupt = interrupt,
 };
+
+int request_host_init(struct request_host *host, uv_loop_t *loop, const char *state_dir,
+		      struct err *err)
+{
+	proc_registry_init(&host->children, loop);
+	list_init(&host->queue);
+	return record_open(&host->records, state_dir, err);
+}
+
+const char *request_stuck(struct request_host *host, const char *id)
+{
+	char key[PROC_MAX_KEY];
+	const char *what = NULL;
+
+	if (!host->children.n_stuck)
+		return "";
+	for (int kind = 0; !what && kind < NVME_N_KINDS; kind++)
+		what = proc_registry_stuck(&host->children,
+					   key_of((enum nvme_kind)kind, id, key));
+	return what ? what : "";
+}
 
 void request_start(struct request_host *host, struct nvme_req *req,
 		   void (*done)(struct op *op))

@@ -10,12 +10,20 @@ struct request_host {
 	struct proc_registry children;
 	struct record_dir records;
 	const char *helper; /* the program that has helper_main */
-	/* The back end's own kinds (ATTACH, RESCAN, DETACH): as command_make. */
+	/* The back end's own kinds (ATTACH, RESCAN, CUT, …): as command_make. */
 	int (*command)(struct request_host *host, struct nvme_req *req, struct command *c,
 		       struct err *err);
+	/* Attaches at a time, the others wait their turn; 0 = no limit. */
+	unsigned max_attaches, n_attaches;
+	struct list queue; /* of requests that wait */
 };
 
+/* Opens the state directory. */
+int request_host_init(struct request_host *host, uv_loop_t *loop, const char *state_dir,
+		      struct err *err);
 bool request_may_grow_online(const char *fs_type);
 void request_start(struct request_host *host, struct nvme_req *req,
 		   void (*done)(struct op *op));
+/* What a child that is stuck on this volume was to do, "" = none is. */
+const char *request_stuck(struct request_host *host, const char *id);
 #endif

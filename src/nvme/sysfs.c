@@ -2,32 +2,43 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "core/fsio.h"
 #include "core/str.h"
 
 enum { ATTR_MAX = 4200 };
 
-/* One attribute without its newline. The kernel gives paths as they are, so a path that
- * ends in a newline cannot be told; none of ours does. */
-static int attr(const char *path, char *out, size_t size)
+/* The kernel gives paths as they are, so a path that ends in a newline cannot be told;
+ * none of ours does. */
+int sysfs_attr(char *out, size_t size, const char *fmt, ...)
 {
-	struct err err;
-	struct buf b;
-	int rc;
+	char path[512];
+	ssize_t n = 0;
+	va_list ap;
+	int fd, m;
 
-	buf_init(&b, ATTR_MAX);
-	rc = fsio_read(path, &b, &err);
-	if (!rc && b.len > 0 && b.data[b.len - 1] == '\n')
-		b.data[--b.len] = '\0';
-	if (!rc && b.len < size)
-		memcpy(out, b.len ? b.data : "", b.len + 1);
-	else
-		rc = -1;
-	buf_fini(&b);
-	return rc;
+	va_start(ap, fmt);
+	m = vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	if (m < 0 || (size_t)m >= sizeof(path))
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	do
+		n = read(fd, out, size);
+	while (n < 0 && errno == EINTR);
+	(void)close(fd);
+	if (n > 0 && out[n - 1] == '\n')
+		n--;
+	if (n < 0 || (size_t)n >= size || memchr(out, '\0', (size_t)n))
+		return -1;
+	out[n] = '\0';
+	return 0;
 }
 
 static int number(const char *text, uint64_t max, uint64_t *ret)
@@ -35,14 +46,12 @@ static int number(const char *text, uint64_t max, uint64_t *ret)
 	return str_to_u64(text, ret) || *ret > max ? -1 : 0;
 }
 
-/* "major:minor" and the size in sectors of 512 bytes, whatever the device's own. */
-static int fill(const char *root, const char *name, struct nvme_device *dev)
+int sysfs_device(const char *root, const char *name, struct nvme_device *dev)
 {
-	char path[512], text[64], *colon;
+	char text[64], *colon;
 	uint64_t major, minor, sectors;
 
-	(void)snprintf(path, sizeof(path), "%s/block/%s/dev", root, name);
-	if (attr(path, text, sizeof(text)))
+	if (sysfs_attr(text, sizeof(text), "%s/block/%.32s/dev", root, name))
 		return -1;
 	colon = strchr(text, ':');
 	if (!colon)
@@ -50,8 +59,8 @@ static int fill(const char *root, const char *name, struct nvme_device *dev)
 	*colon = '\0';
 	if (number(text, UINT32_MAX, &major) || number(colon + 1, UINT32_MAX, &minor))
 		return -1;
-	(void)snprintf(path, sizeof(path), "%s/block/%s/size", root, name);
-	if (attr(path, text, sizeof(text)) || number(text, UINT64_MAX / 512, &sectors))
+	if (sysfs_attr(text, sizeof(text), "%s/block/%.32s/size", root, name) ||
+	    number(text, UINT64_MAX / 512, &sectors))
 		return -1;
 	(void)snprintf(dev->path, sizeof(dev->path), "/dev/%.32s", name);
 	dev->major = (uint32_t)major;
@@ -62,10 +71,11 @@ static int fill(const char *root, const char *name, struct nvme_device *dev)
 
 static bool is_backed_by(const char *root, const char *name, const char *image)
 {
-	char path[512], file[ATTR_MAX];
+	char file[ATTR_MAX];
 
-	(void)snprintf(path, sizeof(path), "%s/block/%s/loop/backing_file", root, name);
-	return attr(path, file, sizeof(file)) == 0 && strcmp(file, image) == 0;
+	return sysfs_attr(file, sizeof(file), "%s/block/%s/loop/backing_file", root,
+			  name) == 0 &&
+	       strcmp(file, image) == 0;
 }
 
 int sysfs_find_loop(const char *root, const char *image, struct nvme_device *ret,
@@ -82,7 +92,7 @@ int sysfs_find_loop(const char *root, const char *image, struct nvme_device *ret
 		return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
 	while (!dev.path[0] && (e = readdir(d)))
 		if (str_starts_with(e->d_name, "loop") &&
-		    is_backed_by(root, e->d_name, image) && fill(root, e->d_name, &dev))
+		    is_backed_by(root, e->d_name, image) && sysfs_device(root, e->d_name, &dev))
 			dev.path[0] = '\0';
 	(void)closedir(d);
 	*ret = dev;
@@ -92,11 +102,8 @@ int sysfs_find_loop(const char *root, const char *image, struct nvme_device *ret
 int sysfs_loop_image(const char *root, uint32_t major, uint32_t minor, char *out,
 		     size_t size)
 {
-	char path[256];
-
-	(void)snprintf(path, sizeof(path), "%s/dev/block/%u:%u/loop/backing_file", root,
-		       major, minor);
-	return attr(path, out, size);
+	return sysfs_attr(out, size, "%s/dev/block/%u:%u/loop/backing_file", root, major,
+			  minor);
 }
 
 bool sysfs_is_image_of(const char *image, const char *id)
