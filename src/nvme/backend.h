@@ -17,8 +17,7 @@ static inline struct backend *backend_of(struct nvme *nvme)
 	return CONTAINER_OF(nvme, struct backend, nvme);
 }
 
-void backend_start(struct nvme *nvme, struct nvme_req *req,
-		   void (*done)(struct op *op));
+void backend_start(struct nvme *nvme, struct nvme_req *req, void (*done)(struct op *op));
 int backend_record_read(struct nvme *nvme, const char *id, struct nvme_record *ret,
 			struct err *err);
 int backend_record_write(struct nvme *nvme, const char *id, const struct nvme_record *rec,

@@ -155,7 +155,8 @@ int command_make(struct command *c, const struct nvme_req *req, const char *help
 void command_fini(struct command *c)
 {
 	mem_free(c->data);
-	c->data = NULL;
+	mem_free(c->text);
+	c->data = c->text = NULL;
 }
 
 /* ---- the child's end
@@ -225,6 +226,9 @@ static int get_result(struct nvme_req *req, const char *line)
 {
 	switch (req->kind) {
 	case NVME_ATTACH:
+		if (reply_get_str(line, "ns_id", req->ns_id, sizeof(req->ns_id)))
+			req->ns_id[0] = '\0';
+		return get_device(line, &req->device);
 	case NVME_RESCAN:
 		return get_device(line, &req->device);
 	case NVME_PROBE:

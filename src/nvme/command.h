@@ -14,7 +14,7 @@ struct command {
 		*argv[COMMAND_MAX_ARGS]; /* ended by NULL; borrows from req and itself */
 	bool is_helper;			 /* answers with a reply line */
 	struct fs_command fs;
-	char flags[24], *data; /* data: owned, freed by command_fini */
+	char flags[24], *data, *text; /* both owned, freed by command_fini */
 };
 
 /* 0, or -1 with INVALID_ARGUMENT or RESOURCE_EXHAUSTED. helper is the program to run. */

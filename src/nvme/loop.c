@@ -113,7 +113,7 @@ static int loop_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_
 	if (!rc && !ret->source[0] && q->is_staging)
 		rc = find_under(text.data, q, ret, err);
 	if (!rc)
-		rc = mountinfo_view(text.data, q, ret, err);
+		rc = mountinfo_view(text.data, q, NULL, ret, err);
 	buf_fini(&text);
 	return rc;
 }

@@ -165,33 +165,73 @@ int mountinfo_top(const char *text, const char *path, struct mountinfo_entry *re
 	return rc < 0 ? fail(err) : has_top;
 }
 
-static void count(const struct mountinfo_entry *e, const struct nvme_query *q,
-		  struct nvme_view *view)
+bool mountinfo_is_dead(const struct mountinfo_entry *e, const struct mountinfo_dead *dead)
 {
-	bool is_ours = mountinfo_is_fs_of(e, &view->device) ||
-		       mountinfo_is_node_of(e, &view->device);
+	if (!dead || e->major != dead->major)
+		return false;
+	return dead->major ? e->minor == dead->minor
+			   : strcmp(e->source, dead->source) == 0;
+}
 
+bool mountinfo_is_dead_node(const struct mountinfo_entry *e)
+{
+	const char *name, *end = "//deleted";
+	size_t n = strlen(e->root), m = strlen(end);
+
+	if (n <= m || strcmp(e->root + n - m, end) != 0 ||
+	    strcmp(e->fs_type, "devtmpfs") != 0)
+		return false;
+	for (name = e->root + n - m; name > e->root && name[-1] != '/'; name--)
+		;
+	return strncmp(name, "nvme", 4) == 0;
+}
+
+/* What one mount is to the volume. */
+enum kin { KIN_NONE, KIN_FS, KIN_NODE, KIN_DEAD };
+
+static enum kin kin_of(const struct mountinfo_entry *e, const struct nvme_query *q,
+		       const struct mountinfo_dead *dead, const struct nvme_device *dev)
+{
+	if (mountinfo_is_dead(e, dead))
+		return KIN_DEAD;
+	if (mountinfo_is_fs_of(e, dev))
+		return KIN_FS;
+	if (mountinfo_is_node_of(e, dev))
+		return KIN_NODE;
+	/* The kubelet gives a target path to one volume only. */
+	if (q->recorded && !q->is_staging && strcmp(e->path, q->path) == 0 &&
+	    mountinfo_is_dead_node(e))
+		return KIN_DEAD;
+	return KIN_NONE;
+}
+
+static void count(const struct mountinfo_entry *e, const struct nvme_query *q,
+		  enum kin kin, struct nvme_view *view)
+{
 	if (strcmp(e->path, q->path) == 0) {
 		view->n_layers++;
-		view->n_foreign_layers += !is_ours;
-	} else if (is_ours && (!q->besides || strcmp(e->path, q->besides) != 0)) {
+		view->n_foreign_layers += kin == KIN_NONE;
+		view->n_dead += kin == KIN_DEAD;
+	} else if (kin != KIN_NONE && (!q->besides || strcmp(e->path, q->besides) != 0)) {
 		view->n_elsewhere++;
 		view->n_elsewhere_writable += !e->is_readonly;
+		view->n_dead += kin == KIN_DEAD;
+		if (kin == KIN_DEAD)
+			memcpy(view->dead_path, e->path, sizeof(view->dead_path));
 	}
 }
 
-static void set_top(const struct mountinfo_entry *e, struct nvme_view *view)
+static void set_top(const struct mountinfo_entry *e, enum kin kin, struct nvme_view *view)
 {
-	bool is_fs = mountinfo_is_fs_of(e, &view->device);
-
-	view->is_node = !is_fs && mountinfo_is_node_of(e, &view->device);
-	view->top = is_fs || view->is_node ? NVME_TOP_OURS : NVME_TOP_FOREIGN;
+	view->is_node = kin == KIN_NODE || (kin == KIN_DEAD && mountinfo_is_dead_node(e));
+	view->top = kin == KIN_NONE ? NVME_TOP_FOREIGN : NVME_TOP_OURS;
 	view->is_readonly = e->is_readonly;
 	(void)snprintf(view->fs_type, sizeof(view->fs_type), "%.*s", NVME_FS_MAX,
 		       e->fs_type);
 }
 
-int mountinfo_view(const char *text, const struct nvme_query *q, struct nvme_view *view,
+int mountinfo_view(const char *text, const struct nvme_query *q,
+		   const struct mountinfo_dead *dead, struct nvme_view *view,
 		   struct err *err)
 {
 	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
@@ -202,13 +242,13 @@ int mountinfo_view(const char *text, const struct nvme_query *q, struct nvme_vie
 		return err_nomem(err);
 	view->top = NVME_TOP_NONE;
 	while ((rc = mountinfo_next(&text, e)) > 0)
-		count(e, q, view);
+		count(e, q, kin_of(e, q, dead, &view->device), view);
 	if (rc < 0)
 		(void)fail(err);
 	else if (view->n_layers)
 		rc = mountinfo_top(all, q->path, e, err);
 	if (rc > 0)
-		set_top(e, view);
+		set_top(e, kin_of(e, q, dead, &view->device), view);
 	mem_free(e);
 	return rc < 0 ? -1 : 0;
 }

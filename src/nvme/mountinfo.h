@@ -27,9 +27,23 @@ int mountinfo_next(const char **text, struct mountinfo_entry *ret);
 bool mountinfo_is_fs_of(const struct mountinfo_entry *e, const struct nvme_device *dev);
 bool mountinfo_is_node_of(const struct mountinfo_entry *e, const struct nvme_device *dev);
 
-/* Fills in the mount part of *view from the whole text, by view->device, q->path and
- * q->besides. 0, or -1 with UNAVAILABLE (malformed) or RESOURCE_EXHAUSTED. */
-int mountinfo_view(const char *text, const struct nvme_query *q, struct nvme_view *view,
+/* A device of the volume that the kernel has given up while it was mounted. Its numbers,
+ * and its name, are not given to another before the last mount is gone (kernel 6.1). */
+struct mountinfo_dead {
+	uint32_t major, minor; /* 0 major (btrfs): the source decides */
+	char source[NVME_DEV_MAX + 1];
+};
+bool mountinfo_is_dead(const struct mountinfo_entry *e,
+		       const struct mountinfo_dead *dead);
+/* Whether a file of a device directory is bound that has since been removed there: the
+ * node of an NVMe device that is gone. Which one cannot be told. */
+bool mountinfo_is_dead_node(const struct mountinfo_entry *e);
+
+/* Fills in the mount part of *view from the whole text, by view->device, dead (NULL =
+ * none), q->path, q->besides and q->recorded. 0, or -1 with UNAVAILABLE (malformed) or
+ * RESOURCE_EXHAUSTED. */
+int mountinfo_view(const char *text, const struct nvme_query *q,
+		   const struct mountinfo_dead *dead, struct nvme_view *view,
 		   struct err *err);
 /* The topmost mount at path: 1 and *ret, 0 when there is none, -1 as above. */
 int mountinfo_top(const char *text, const char *path, struct mountinfo_entry *ret,

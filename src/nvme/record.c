@@ -30,7 +30,8 @@ int record_format(const struct nvme_record *rec, const char *id, const char *boo
 		return err_set(err, ERR_INVALID, "a control character in a path or name");
 	(void)buf_printf(out, "version=%d\nboot=%s\nvolume=%s\nstage=%s\n",
 			 RECORD_VERSION, boot_id, id, stages[rec->stage]);
-	(void)buf_printf(out, "block=%d\nreadonly=%d\nmounted=%d\nadopted=%d\nsize=%llu\n",
+	(void)buf_printf(out,
+			 "block=%d\nreadonly=%d\nmounted=%d\nadopted=%d\nsize=%llu\n",
 			 rec->is_block, rec->is_readonly, rec->was_mounted,
 			 rec->is_adopted, (unsigned long long)rec->size_bytes);
 	(void)buf_printf(out, "nqn=%s\nsource=%s\nnsid=%s\nfs=%s\nuuid=%s\n", rec->nqn,

@@ -5,7 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/mem.h"
+#include "nvme/reply.h"
 
 /*   start ──▶ running ──▶ done
  *     │ ▲         ▲ └──────▶ wakes the first that is queued
@@ -191,6 +193,18 @@ static const char *text_of(const struct buf *b)
 	return b->len ? b->data : "";
 }
 
+/* What a detach could not write back is gone whatever comes. */
+static void tell_lost(const struct nvme_req *req, const char *line)
+{
+	char lost[128];
+
+	if (req->kind == NVME_DETACH &&
+	    reply_get_str(line, "lost", lost, sizeof(lost)) == 0)
+		log_error("node", "writes did not reach the target before the detach",
+			  KS("event", "DataLost"), KS("volume", req->id),
+			  KS("error", lost));
+}
+
 static void do_finish(struct nvme_req *req)
 {
 	struct request *q = req->impl;
@@ -208,6 +222,8 @@ static void do_finish(struct nvme_req *req)
 	}
 	if (err.code != ERR_OK)
 		(void)err_wrap(&err, "%s", command_name(req->kind));
+	else
+		tell_lost(req, text_of(&p->out));
 	req->is_stuck = p->is_stuck;
 	host->n_attaches -= is_limited(q);
 	op_fail_err(&req->op, &err);

@@ -92,7 +92,8 @@ int sysfs_find_loop(const char *root, const char *image, struct nvme_device *ret
 		return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
 	while (!dev.path[0] && (e = readdir(d)))
 		if (str_starts_with(e->d_name, "loop") &&
-		    is_backed_by(root, e->d_name, image) && sysfs_device(root, e->d_name, &dev))
+		    is_backed_by(root, e->d_name, image) &&
+		    sysfs_device(root, e->d_name, &dev))
 			dev.path[0] = '\0';
 	(void)closedir(d);
 	*ret = dev;

@@ -17,7 +17,7 @@ static struct nvme_view see(const char *text, const char *path, const char *besi
 	};
 	struct err err = { .code = ERR_OK };
 
-	cr_assert_eq(mountinfo_view(text, &q, &v, &err), 0, "%s", err.msg);
+	cr_assert_eq(mountinfo_view(text, &q, NULL, &v, &err), 0, "%s", err.msg);
 	return v;
 }
 
@@ -69,7 +69,7 @@ Test(mountinfo, malformed_lines_are_an_error_and_never_no_mount)
 		const char *s = bad[i];
 
 		cr_assert_eq(mountinfo_next(&s, &e), -1, "%zu", i);
-		cr_assert_eq(mountinfo_view(bad[i], &q, &v, &err), -1);
+		cr_assert_eq(mountinfo_view(bad[i], &q, NULL, &v, &err), -1);
 		cr_assert_eq(err.code, ERR_UNAVAILABLE);
 	}
 }
@@ -131,7 +131,7 @@ Test(mountinfo, nothing_is_ours_without_a_device)
 	struct nvme_query q = { .path = "/stage" };
 	struct err err;
 
-	cr_assert_eq(mountinfo_view(ROOT "40 22 0:0 / /stage rw - btrfs none rw\n", &q,
+	cr_assert_eq(mountinfo_view(ROOT "40 22 0:0 / /stage rw - btrfs none rw\n", &q, NULL,
 				    &v, &err),
 		     0);
 	cr_assert_eq(v.top, NVME_TOP_FOREIGN);

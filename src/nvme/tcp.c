@@ -1,0 +1,259 @@
+#include "nvme/tcp.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/fsio.h"
+#include "core/mem.h"
+#include "nvme/mountinfo.h"
+#include "nvme/sysfs.h"
+#include "nvme/sysfs_nvme.h"
+#include "nvme/tcp_backend.h"
+
+/* ---- which NQN is meant
+ * ----------------------------------------------------------------- */
+
+/* btrfs reports an anonymous number, so there the name it was mounted by decides. */
+static int nqn_under(const char *root, const struct mountinfo_entry *e,
+		     char ret[NVME_NQN_MAX + 1])
+{
+	const char *name = strrchr(e->source, '/');
+
+	if (e->major)
+		return sysfs_attr(ret, NVME_NQN_MAX + 1,
+				  "%s/dev/block/%u:%u/device/subsysnqn", root, e->major,
+				  e->minor);
+	return name ? sysfs_nvme_nqn_of(root, name + 1, ret) : -1;
+}
+
+/* 1 and *ret when the staging mount tells it, 0, or -1. */
+static int find_under(const struct nvme_tcp *t, const char *text,
+		      const struct nvme_query *q, char ret[NVME_NQN_MAX + 1],
+		      struct err *err)
+{
+	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
+	int rc;
+
+	if (!e)
+		return err_nomem(err);
+	rc = mountinfo_top(text, q->path, e, err);
+	if (rc > 0)
+		rc = nqn_under(t->sys_root, e, ret) == 0 &&
+		     nvme_is_name_of(ret, q->base_nqn);
+	mem_free(e);
+	return rc;
+}
+
+/* The one name of the volume that has a session. */
+static int find_named(const struct nvme_sessions *s, const struct nvme_query *q,
+		      char ret[NVME_NQN_MAX + 1], struct err *err)
+{
+	const char *found = "";
+
+	for (unsigned i = 0; i < s->n; i++) {
+		if (found[0] && strcmp(found, s->at[i].nqn) != 0)
+			return err_set(
+				err, ERR_PRECONDITION,
+				"sessions under several names of %.64s: %.60s and %.60s",
+				q->id, found, s->at[i].nqn);
+		found = s->at[i].nqn;
+	}
+	memcpy(ret, found, strlen(found) + 1);
+	return 0;
+}
+
+static int find_nqn(const struct nvme_tcp *t, const char *text,
+		    const struct nvme_query *q, const struct nvme_sessions *s,
+		    struct nvme_view *view, struct err *err)
+{
+	char nqn[NVME_NQN_MAX + 1] = "";
+	int rc = 0;
+
+	if (q->nqn[0])
+		(void)snprintf(nqn, sizeof(nqn), "%s", q->nqn);
+	else if (q->is_staging)
+		rc = find_under(t, text, q, nqn, err);
+	if (rc == 0 && !q->nqn[0])
+		rc = find_named(s, q, nqn, err);
+	if (rc >= 0)
+		memcpy(view->nqn, nqn, sizeof(nqn));
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- what is true of it
+ * ----------------------------------------------------------------- */
+
+static bool is_ours(const struct nvme_tcp *t, const struct nvme_query *q,
+		    const struct nvme_session *s)
+{
+	return strcmp(s->host_nqn, t->host_nqn) == 0 ||
+	       nvme_is_host_in(s->host_nqn, q->source);
+}
+
+/* Of several sessions the best one counts: one live path is enough. */
+static unsigned rank(enum nvme_state state)
+{
+	return state == NVME_LIVE ? 3 : state == NVME_RECOVERING ? 2 : 1;
+}
+
+static void add_source(struct nvme_view *view, const char *host_nqn)
+{
+	size_t n = strlen(view->source), m = strlen(host_nqn);
+
+	if (nvme_is_host_in(host_nqn, view->source) || n + 1 + m > NVME_SOURCE_MAX)
+		return;
+	if (n)
+		view->source[n++] = ',';
+	memcpy(view->source + n, host_nqn, m + 1);
+}
+
+/* A session of another host NQN is the volume's while nothing is recorded: whoever
+ * connected it, two sessions of one volume would be one device (multipath=Y) or two. */
+static void count_session(const struct nvme_tcp *t, const struct nvme_query *q,
+			  const struct nvme_session *s, struct nvme_view *view)
+{
+	bool is_own = strcmp(s->host_nqn, t->host_nqn) == 0;
+	struct nvme_device dev;
+
+	if (strcmp(s->nqn, view->nqn) != 0) {
+		view->n_other_sessions += is_ours(t, q, s);
+		return;
+	}
+	if (q->source[0] && !is_ours(t, q, s))
+		return;
+	if (view->state == NVME_ABSENT || rank(s->state) > rank(view->state))
+		view->state = s->state;
+	add_source(view, s->host_nqn);
+	if (sysfs_nvme_devices(t->sys_root, s->ctrl, &dev, 1) &&
+	    (is_own || !view->device.path[0]))
+		view->device = dev;
+}
+
+static void see_sessions(const struct nvme_tcp *t, const struct nvme_query *q,
+			 const struct nvme_sessions *s, struct nvme_view *view)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		count_session(t, q, &s->at[i], view);
+	if (view->state == NVME_ABSENT) {
+		view->nqn[0] = '\0';
+		(void)snprintf(view->source, sizeof(view->source), "%s",
+			       q->source[0] ? q->source : t->host_nqn);
+	} else if (view->state == NVME_LIVE && !view->device.path[0]) {
+		view->state = NVME_EMPTY;
+	}
+	view->is_exported = view->state == NVME_LIVE;
+}
+
+/* What was mounted at the recorded path and exists no more. */
+static bool is_gone(const struct nvme_tcp *t, const struct mountinfo_entry *e)
+{
+	const char *name = strrchr(e->source, '/');
+	char path[512];
+
+	if (strncmp(e->source, "/dev/", 5) != 0 || strlen(e->source) > NVME_DEV_MAX)
+		return false;
+	if (e->major)
+		(void)snprintf(path, sizeof(path), "%s/dev/block/%u:%u", t->sys_root,
+			       e->major, e->minor);
+	else
+		(void)snprintf(path, sizeof(path), "%s/block/%s", t->sys_root, name + 1);
+	return access(path, F_OK) != 0;
+}
+
+static int find_dead(const struct nvme_tcp *t, const char *text, const char *recorded,
+		     struct mountinfo_dead *ret, struct err *err)
+{
+	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
+	int rc, n = 0;
+
+	if (!e)
+		return err_nomem(err);
+	while (!n && (rc = mountinfo_next(&text, e)) > 0) {
+		if (strcmp(e->path, recorded) != 0 || !is_gone(t, e))
+			continue;
+		ret->major = e->major;
+		ret->minor = e->minor;
+		memcpy(ret->source, e->source, strlen(e->source) + 1);
+		n = 1;
+	}
+	mem_free(e);
+	return n; /* a bad line is mountinfo_view's to tell */
+}
+
+static int look_at(const struct nvme_tcp *t, const char *text, const struct nvme_query *q,
+		   struct nvme_view *ret, struct err *err)
+{
+	struct nvme_wanted wanted = { q->nqn, q->base_nqn, NULL };
+	struct mountinfo_dead dead;
+	struct nvme_sessions s;
+	int n = 0;
+
+	if (sysfs_nvme_find(t->sys_root, &wanted, &s, err) ||
+	    find_nqn(t, text, q, &s, ret, err))
+		return -1;
+	see_sessions(t, q, &s, ret);
+	if (q->recorded)
+		n = find_dead(t, text, q->recorded, &dead, err);
+	return n < 0 ? -1 : mountinfo_view(text, q, n ? &dead : NULL, ret, err);
+}
+
+static int tcp_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
+		    struct err *err)
+{
+	struct buf text;
+	int rc;
+
+	*ret = (struct nvme_view){ .state = NVME_ABSENT };
+	buf_init(&text, MOUNTINFO_MAX);
+	rc = fsio_read("/proc/self/mountinfo", &text, err);
+	if (!rc)
+		rc = look_at(nvme_tcp_of(nvme), text.data, q, ret, err);
+	buf_fini(&text);
+	return rc;
+}
+
+/* ---- the implementation
+ * ----------------------------------------------------------------- */
+
+static const struct nvme_ops tcp_ops = {
+	.start = backend_start,
+	.look = tcp_look,
+	.record_read = backend_record_read,
+	.record_write = backend_record_write,
+	.record_forget = backend_record_forget,
+	.check_options = backend_check_options,
+	.may_grow_online = request_may_grow_online,
+	.n_stuck = backend_n_stuck,
+	.stuck = backend_stuck,
+	.records = backend_records,
+};
+
+struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
+			  struct err *err)
+{
+	struct nvme_tcp *t = mem_calloc(1, sizeof(*t));
+
+	if (!t) {
+		(void)err_nomem(err);
+		return NULL;
+	}
+	t->base.nvme.ops = &tcp_ops;
+	t->base.host.helper = conf->helper ? conf->helper : "/proc/self/exe";
+	t->base.host.command = tcp_command;
+	t->base.host.max_attaches = conf->max_connects;
+	t->host_nqn = conf->host_nqn;
+	t->host_id = conf->host_id;
+	t->sys_root = conf->sys_root ? conf->sys_root : "/sys";
+	if (tcp_check_name(conf->host_nqn, "host NQN", err) ||
+	    request_host_init(&t->base.host, loop, conf->state_dir, err)) {
+		mem_free(t);
+		return NULL;
+	}
+	return &t->base.nvme;
+}
+
+void nvme_tcp_stop(struct nvme *nvme, void (*stopped)(void *arg), void *arg)
+{
+	backend_stop(backend_of(nvme), stopped, arg);
+}

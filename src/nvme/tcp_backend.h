@@ -1,0 +1,22 @@
+#ifndef NVME_TCP_BACKEND_H
+#define NVME_TCP_BACKEND_H
+#include "nvme/backend.h"
+
+/* The NVMe/TCP back end's own, shared by its files. */
+struct nvme_tcp {
+	struct backend base;
+	const char *host_nqn, *host_id, *sys_root; /* borrowed */
+};
+
+static inline struct nvme_tcp *nvme_tcp_of(struct nvme *nvme)
+{
+	return CONTAINER_OF(nvme, struct nvme_tcp, base.nvme);
+}
+
+/* The requests that are the back end's own, as helper verbs: struct request_host. */
+int tcp_command(struct request_host *host, struct nvme_req *req, struct command *c,
+		struct err *err);
+
+/* An NQN as one option in a line of options. 0, or -1 with INVALID_ARGUMENT. Pure. */
+int tcp_check_name(const char *nqn, const char *what, struct err *err);
+#endif
