@@ -108,7 +108,8 @@ const char *lab_nqn(const struct vol *v)
 	return lab_context(v, "nqn");
 }
 
-/* The same name in each life of the id: that is how another one's data would be seen. */
+/* Of the id alone: blocks of an earlier life would be told as right, look before you
+ * write. */
 static uint64_t seed_of(const struct vol *v)
 {
 	uint64_t h = UINT64_C(14695981039346656037);
