@@ -46,7 +46,7 @@ static bool read_again(const struct vol *v, uint64_t synced)
 
 static bool has_grown(const struct vol *v)
 {
-	struct statvfs st;
+	struct statvfs st = { 0 };
 
 	if (v->is_block)
 		return CHECK(kern_size(v->target) == GROWN, "%s: %lld bytes", v->target,
