@@ -49,7 +49,7 @@ TESTWARN += $(if $(filter 0,$(IS_CLANG)),-Wno-format-truncation)
 
 # ---- sources --------------------------------------------------------------------------------
 GEN    := build/gen
-PROTO  := csi
+PROTO  := csi registration
 GENH   := $(PROTO:%=$(GEN)/%.pb-c.h)
 GENO   := $(PROTO:%=$(BUILD)/gen/%.pb-c.o)
 SRC    := $(sort $(filter-out src/main.c,$(wildcard src/*/*.c src/*/*/*.c)))

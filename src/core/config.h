@@ -17,7 +17,7 @@ enum config_kubernetes {
 	CONFIG_KUBERNETES_OFF,
 	CONFIG_KUBERNETES_ON
 };
-enum config_backend { CONFIG_BACKEND_UNSAID, CONFIG_BACKEND_LOOP, CONFIG_BACKEND_NVME };
+enum config_backend { CONFIG_BACKEND_NVME, CONFIG_BACKEND_LOOP };
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
 
 struct config {
@@ -40,10 +40,16 @@ struct config {
 	const char *loop_exports, *state_dir;
 	uint64_t max_volumes; /* 0 = no limit told to Kubernetes */
 	const char *nqn_prefix;
+	uint64_t max_connects;		    /* 0 = no limit */
+	const char *host_nqn, *host_id;	    /* "" = from node_id */
+	const char *kubelet_dir;
+	const char *registry;	/* the socket for the kubelet's watcher; "" = none */
+	const char *registered; /* our own socket as the kubelet sees it */
 	/* Logs. */
 	enum log_level log_level;
 	unsigned log_format; /* enum config_log_format */
 	char endpoint_text[192], base_text[512], first_text[192], state_text[192];
+	char registry_text[192];
 };
 
 /* 0, or -1 with one line that names the flag or variable at fault. get_env is getenv(3)

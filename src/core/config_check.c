@@ -57,7 +57,7 @@ static int check_endpoint(struct config *c, struct err *err)
 
 	if (!*path) {
 		(void)snprintf(c->endpoint_text, sizeof(c->endpoint_text),
-			       "unix:///var/lib/kubelet/plugins/%s/csi.sock",
+			       "unix://%s/plugins/%s/csi.sock", c->kubelet_dir,
 			       c->driver_name);
 		c->endpoint = path = c->endpoint_text;
 	}
@@ -182,18 +182,79 @@ static int check_state_dir(struct config *c, struct err *err)
 	return 0;
 }
 
+/* 8-4-4-4-12 hex digits. */
+static bool is_uuid(const char *s)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	static const char hex[] = "0123456789abcdefABCDEF";
+
+	if (strlen(s) != sizeof(form) - 1)
+		return false;
+	for (unsigned i = 0; form[i]; i++)
+		if (form[i] == '-' ? s[i] != '-' : !strchr(hex, s[i]))
+			return false;
+	return true;
+}
+
+static int check_backend(const struct config *c, struct err *err)
+{
+	if (*c->host_nqn && (!str_starts_with(c->host_nqn, "nqn.") || !c->host_nqn[4]))
+		return err_set(err, ERR_INVALID, "--host-nqn: must begin with \"nqn.\"");
+	if (*c->host_id && !is_uuid(c->host_id))
+		return err_set(err, ERR_INVALID, "--host-id: must be a UUID");
+	if (c->node_backend == CONFIG_BACKEND_LOOP) {
+		if (!*c->loop_exports)
+			return missing(err, "loop-exports", "with --node-backend=loop");
+		return check_path("loop-exports", c->loop_exports, err);
+	}
+	if (*c->loop_exports)
+		return err_set(err, ERR_INVALID,
+			       "--loop-exports: only with --node-backend=loop");
+	return 0;
+}
+
+/* Where to register, and what to tell there: from the one flag that says on, off, nothing
+ * or a path. A demonstration over loop devices meddles with no kubelet unless told to. */
+static int check_registration(struct config *c, struct err *err)
+{
+	static const char name[] = "kubelet-registration";
+	const char *said = c->registered, *path = c->endpoint;
+	bool is_tcp = str_starts_with(path, "tcp://");
+	int n;
+
+	c->registry = "";
+	c->registered = "";
+	if (strcmp(said, "off") == 0 ||
+	    (!*said && (is_tcp || c->node_backend == CONFIG_BACKEND_LOOP)))
+		return 0;
+	path += str_starts_with(path, "unix://") ? 7 : 0;
+	if (*said && strcmp(said, "on") != 0) {
+		if (check_path(name, said, err))
+			return -1;
+		path = said;
+	} else if (is_tcp) {
+		return err_set(err, ERR_INVALID,
+			       "--%s: the kubelet takes no tcp:// endpoint", name);
+	}
+	n = snprintf(c->registry_text, sizeof(c->registry_text),
+		     "%s/plugins_registry/%s-reg.sock", c->kubelet_dir, c->driver_name);
+	if (n > SOCKET_PATH_MAX)
+		return err_set(err, ERR_INVALID,
+			       "--%s: %.100s is longer than %d bytes: choose a shorter "
+			       "--driver-name or --kubelet-dir",
+			       name, c->registry_text, SOCKET_PATH_MAX);
+	c->registry = c->registry_text;
+	c->registered = path;
+	return 0;
+}
+
 static int check_node(struct config *c, struct err *err)
 {
 	if (!*c->node_id)
 		return missing(err, "node-id", "with --node");
-	if (c->node_backend != CONFIG_BACKEND_LOOP)
-		return missing(err, "node-backend=loop",
-			       "with --node: this version has no nvme back end");
-	if (!*c->loop_exports)
-		return missing(err, "loop-exports", "with --node-backend=loop");
-	if (check_path("loop-exports", c->loop_exports, err))
+	if (check_backend(c, err) || check_state_dir(c, err))
 		return -1;
-	return check_state_dir(c, err);
+	return check_registration(c, err);
 }
 
 int config_check(struct config *c, struct err *err)
@@ -205,11 +266,8 @@ int config_check(struct config *c, struct err *err)
 		return err_set(err, ERR_INVALID,
 			       "--kubernetes=on: not in this version; "
 			       "only off is accepted");
-	if (c->node_backend == CONFIG_BACKEND_NVME)
-		return err_set(err, ERR_INVALID,
-			       "--node-backend=nvme: not in this "
-			       "version; only loop is accepted");
-	if (check_driver_name(c, err) || check_endpoint(c, err))
+	if (check_driver_name(c, err) || check_path("kubelet-dir", c->kubelet_dir, err) ||
+	    check_endpoint(c, err))
 		return -1;
 	if (c->is_controller && check_controller(c, err))
 		return -1;

@@ -129,6 +129,20 @@ Test(config, every_flag_does_what_it_says)
 		{ "--loop-exports=/d/exports", AT(loop_exports), STR, "/d/exports", 0 },
 		{ "--state-dir=/var/s", AT(state_dir), STR, "/var/s", 0 },
 		{ "--max-volumes-per-node=32", AT(max_volumes), U64, NULL, 32 },
+		{ "--node-backend=nvme --loop-exports=", AT(node_backend), UINT, NULL,
+		  CONFIG_BACKEND_NVME },
+		{ "--max-connects=0", AT(max_connects), U64, NULL, 0 },
+		{ "--host-nqn=nqn.2014-08.org.nvmexpress:uuid:x_1", AT(host_nqn), STR,
+		  "nqn.2014-08.org.nvmexpress:uuid:x_1", 0 },
+		{ "--host-id=01234567-89ab-cdef-0123-456789ABCDEF", AT(host_id), STR,
+		  "01234567-89ab-cdef-0123-456789ABCDEF", 0 },
+		{ "--kubelet-dir=/k", AT(kubelet_dir), STR, "/k", 0 },
+		{ "--kubelet-dir=/k", AT(endpoint), STR,
+		  "unix:///k/plugins/rds.csi.srvlab.io/csi.sock", 0 },
+		{ "--kubelet-registration=on", AT(registry), STR,
+		  "/var/lib/kubelet/plugins_registry/rds.csi.srvlab.io-reg.sock", 0 },
+		{ "--kubelet-registration=/h/csi.sock", AT(registered), STR,
+		  "/h/csi.sock", 0 },
 		{ "--log-level=debug", AT(log_level), UINT, NULL, LOG_DEBUG },
 		{ "--log-level=warn", AT(log_level), UINT, NULL, LOG_WARN },
 		{ "--log-level=error", AT(log_level), UINT, NULL, LOG_ERROR },
@@ -185,6 +199,11 @@ Test(config, no_flag_is_without_its_test)
 		"loop-exports",
 		"state-dir",
 		"max-volumes-per-node",
+		"max-connects",
+		"host-nqn",
+		"host-id",
+		"kubelet-dir",
+		"kubelet-registration",
 		"log-level",
 		"log-format",
 		"v",
@@ -225,9 +244,25 @@ Test(config, a_bad_flag_is_named_in_one_line)
 		{ "--kubernetes=on", "--kubernetes=on: not in this version" },
 		{ "--kubernetes=maybe", "--kubernetes=maybe: must be one of off|on" },
 		{ "--kubernetes=", "--kubernetes=: must be one of" },
-		{ "--node-backend=nvme", "--node-backend=nvme: not in this version" },
+		{ "--node-backend=nvme", "--loop-exports: only with --node-backend=loop" },
 		{ "--node-backend=iscsi",
-		  "--node-backend=iscsi: must be one of loop|nvme" },
+		  "--node-backend=iscsi: must be one of nvme|loop" },
+		{ "--max-connects=1025", "--max-connects=1025: must be a number" },
+		{ "--host-nqn=iqn.x", "--host-nqn: must begin with" },
+		{ "--host-nqn=nqn.", "--host-nqn: must begin with" },
+		{ "--host-nqn=nqn.a,hostid=b", "--host-nqn=nqn.a,hostid=b: holds" },
+		{ "--host-id=12", "--host-id: must be a UUID" },
+		{ "--host-id=0123456g-0123-0123-0123-0123456789ab",
+		  "--host-id: must be a UUID" },
+		{ "--kubelet-dir=", "--kubelet-dir: must be an absolute" },
+		{ "--kubelet-dir=/a/", "--kubelet-dir: must be an absolute" },
+		{ "--kubelet-registration=yes", "--kubelet-registration: must be an abs" },
+		{ "--kubelet-registration=/a/../b", "--kubelet-registration: must be" },
+		{ "--kubelet-registration=on --endpoint=tcp://127.0.0.1:1 --state-dir=/s",
+		  "--kubelet-registration: the kubelet takes no tcp://" },
+		{ "--kubelet-registration=on --endpoint=/s --kubelet-dir="
+		  "/a23456789/a23456789/a23456789/a23456789/a23456789/a23456789",
+		  "--kubelet-registration: /a23456789/" },
 		{ "--log-level=loud",
 		  "--log-level=loud: must be one of debug|info|warn" },
 		{ "--log-format=xml", "--log-format=xml" },
@@ -375,8 +410,34 @@ Test(config, each_mode_asks_for_its_own_flags_only)
 	cr_assert_eq(parse(&c, "--controller --rds-address=b --rds-host-key=/k", "", &e),
 		     -1);
 	cr_assert_not_null(strstr(e.msg, "--kubernetes=off: must be given"));
-	cr_assert_eq(parse(&c, "--node --node-id=n", "", &e), -1);
-	cr_assert_not_null(strstr(e.msg, "--node-backend=loop: must be given"));
+	cr_assert_eq(parse(&c, "--node --node-id=n", "", &e), 0, "%s", e.msg);
+	cr_assert_eq(c.node_backend, CONFIG_BACKEND_NVME);
+	cr_assert_eq(parse(&c, "--node --node-id=n --node-backend=loop", "", &e), -1);
+	cr_assert_not_null(strstr(e.msg, "--loop-exports: must be given"));
+}
+
+/* A demonstration over loop devices and a test on a port leave the kubelet alone. */
+Test(config, a_real_node_plugin_registers_itself)
+{
+	cr_assert_eq(parse(&c, "--node --node-id=n", "", &e), 0, "%s", e.msg);
+	cr_assert_str_eq(c.registry,
+			 "/var/lib/kubelet/plugins_registry/rds.csi.srvlab.io-reg.sock");
+	cr_assert_str_eq(c.registered,
+			 "/var/lib/kubelet/plugins/rds.csi.srvlab.io/csi.sock");
+	cr_assert_eq(c.max_connects, 5);
+	cr_assert_str_eq(c.host_nqn, "");
+	cr_assert_str_eq(c.host_id, "");
+	cr_assert_eq(parse(&c, "--node --node-id=n --kubelet-registration=off", "", &e),
+		     0);
+	cr_assert_str_eq(c.registry, "");
+	cr_assert_eq(parse(&c, NODE, "", &e), 0);
+	cr_assert_str_eq(c.registry, "");
+	cr_assert_eq(parse(&c, NODE, "--kubelet-registration=on --endpoint=/x", &e), 0);
+	cr_assert_str_eq(c.registered, "/x");
+	cr_assert_eq(parse(&c, "--node --node-id=n",
+			   "--endpoint=tcp://127.0.0.1:0 --state-dir=/s", &e),
+		     0);
+	cr_assert_str_eq(c.registry, "");
 }
 
 Test(config, insecure_stands_in_for_the_host_key)
