@@ -4,10 +4,11 @@
  *              a signal   server      works of     SSH    node's
  *              comes      is gone     calls ended  gone   back end gone
  *
- * DRAINING: no new call is taken, those in flight may finish. FINISHING: works whose
- * client has gone run on; what has not ended PATIENCE_MS after the signal is cancelled,
- * and a retry after the next start finds what they left. What hangs all the same meets
- * the guard of core/loop. */
+ * SERVING: the kubelet registers the node plugin meanwhile; its refusal is an end as a
+ * signal is one. DRAINING: no new call is taken, those in flight may finish. FINISHING:
+ * works whose client has gone run on; what has not ended PATIENCE_MS after the signal is
+ * cancelled, and a retry after the next start finds what they left. What hangs all the
+ * same meets the guard of core/loop. */
 #include <jansson.h>
 #include <nghttp2/nghttp2.h>
 #include <libssh2.h>
@@ -22,8 +23,11 @@
 #include "csi/controller/attachments.h"
 #include "csi/dispatch.h"
 #include "csi/grpc/server.h"
+#include "csi/ids.h"
+#include "csi/registration.h"
 #include "nvme/helper.h"
 #include "nvme/loop.h"
+#include "nvme/tcp.h"
 #include "rds/ros.h"
 
 enum { GRACE_MS = 5000, PATIENCE_MS = 7000, NVME_PORT = 4420 };
@@ -37,6 +41,8 @@ struct app {
 	struct dispatch dispatch;
 	const struct rpc_method *tables[3];
 	struct grpc_server server;
+	struct registration registration;
+	char host_nqn[ID_NQN], host_id[UUID_TEXT];
 	struct clock_timer patience;
 };
 
@@ -64,6 +70,15 @@ static void on_server_done(struct op *op)
 	op_unref_wake(&a->op);
 }
 
+static void on_registration_done(struct op *op)
+{
+	struct app *a = CONTAINER_OF(op, struct app, registration.op);
+
+	if (op->err.code != ERR_CANCELLED)
+		op_fail_err(&a->op, &op->err);
+	op_unref_wake(&a->op);
+}
+
 static void on_stop(struct loop *l)
 {
 	op_wake(&CONTAINER_OF(l, struct app, loop)->op);
@@ -86,6 +101,11 @@ static void on_port_stopped(void *arg)
 	op_unref_wake(&a->op);
 }
 
+static bool registers(const struct app *a)
+{
+	return a->csi.is_node && *a->config.registry;
+}
+
 static void do_start(struct app *a)
 {
 	log_info("main", "serving", KS("version", RDS_CSI_VERSION),
@@ -94,7 +114,17 @@ static void do_start(struct app *a)
 		 KB("controller", a->csi.is_controller), KB("node", a->csi.is_node));
 	op_ref(&a->op);
 	grpc_server_start(&a->server, on_server_done);
+	if (registers(a)) {
+		op_ref(&a->op);
+		registration_start(&a->registration, on_registration_done);
+	}
 	op_move(&a->op, ST_SERVING);
+}
+
+static bool is_over(const struct app *a)
+{
+	return a->loop.stop_signal || op_is_done(&a->server.op) ||
+	       (registers(a) && op_is_done(&a->registration.op));
 }
 
 static void do_stop(struct app *a)
@@ -103,6 +133,8 @@ static void do_stop(struct app *a)
 	clock_timer_start(&a->loop.uv, &a->patience, PATIENCE_MS, on_patience);
 	if (!op_is_done(&a->server.op))
 		grpc_server_stop(&a->server);
+	if (registers(a) && !op_is_done(&a->registration.op))
+		registration_stop(&a->registration);
 	op_move(&a->op, ST_DRAINING);
 }
 
@@ -122,7 +154,10 @@ static void do_node(struct app *a)
 	if (!a->csi.nvme)
 		return;
 	op_ref(&a->op);
-	nvme_loop_stop(a->csi.nvme, on_port_stopped, a);
+	if (a->config.node_backend == CONFIG_BACKEND_LOOP)
+		nvme_loop_stop(a->csi.nvme, on_port_stopped, a);
+	else
+		nvme_tcp_stop(a->csi.nvme, on_port_stopped, a);
 }
 
 /* Works that end wake it in any state, so each looks whether its own thing has come; a
@@ -137,7 +172,7 @@ static void step(struct op *op)
 			do_start(a);
 			return;
 		case ST_SERVING:
-			if (!a->loop.stop_signal && !op_is_done(&a->server.op))
+			if (!is_over(a))
 				return;
 			do_stop(a);
 			break;
@@ -217,7 +252,7 @@ static int build_controller(struct app *a, struct err *err)
 	return 0;
 }
 
-static int build_node(struct app *a, struct err *err)
+static int build_loop(struct app *a, struct err *err)
 {
 	const struct nvme_loop_conf conf = {
 		.exports_dir = a->config.loop_exports,
@@ -226,6 +261,43 @@ static int build_node(struct app *a, struct err *err)
 
 	a->csi.nvme = nvme_loop_new(&a->loop.uv, &conf, err);
 	return a->csi.nvme ? 0 : -1;
+}
+
+/* The host's identity comes from the node's name, so that a target knows the node again
+ * after everything on it was lost. */
+static int build_tcp(struct app *a, struct err *err)
+{
+	const struct config *c = &a->config;
+	const struct nvme_tcp_conf conf = {
+		.state_dir = c->state_dir,
+		.host_nqn = a->host_nqn,
+		.host_id = a->host_id,
+		.max_connects = (unsigned)c->max_connects,
+	};
+
+	id_host_uuid(c->node_id, a->host_id);
+	(void)snprintf(a->host_nqn, sizeof(a->host_nqn),
+		       "nqn.2014-08.org.nvmexpress:uuid:%s", a->host_id);
+	if (*c->host_id)
+		(void)snprintf(a->host_id, sizeof(a->host_id), "%s", c->host_id);
+	if (*c->host_nqn)
+		(void)snprintf(a->host_nqn, sizeof(a->host_nqn), "%s", c->host_nqn);
+	if (nvme_tcp_check_network(err) || nvme_tcp_check_kernel(err))
+		return -1;
+	a->csi.nvme = nvme_tcp_new(&a->loop.uv, &conf, err);
+	return a->csi.nvme ? 0 : -1;
+}
+
+static int build_node(struct app *a, struct err *err)
+{
+	a->registration.conf = (struct registration_conf){
+		.csi = &a->csi,
+		.socket = a->config.registry,
+		.endpoint = a->config.registered,
+	};
+	if (a->config.node_backend == CONFIG_BACKEND_LOOP)
+		return build_loop(a, err);
+	return build_tcp(a, err);
 }
 
 static void fill_csi(struct app *a)
@@ -295,7 +367,8 @@ static int serve(struct app *a)
 			n = loop_close(&a->loop);
 			log_info("main", "stopped", KU("handles_left", n),
 				 KU("allocations_left", mem_live()));
-			return err.code == ERR_OK && n == 0 ? 0 : EXIT_START;
+			if (err.code == ERR_OK)
+				return n == 0 ? 0 : EXIT_START;
 		}
 	}
 	(void)fprintf(stderr, "rds-csi: %s\n", err.msg);

@@ -40,8 +40,8 @@ struct config {
 	const char *loop_exports, *state_dir;
 	uint64_t max_volumes; /* 0 = no limit told to Kubernetes */
 	const char *nqn_prefix;
-	uint64_t max_connects;		    /* 0 = no limit */
-	const char *host_nqn, *host_id;	    /* "" = from node_id */
+	uint64_t max_connects;		/* 0 = no limit */
+	const char *host_nqn, *host_id; /* "" = from node_id */
 	const char *kubelet_dir;
 	const char *registry;	/* the socket for the kubelet's watcher; "" = none */
 	const char *registered; /* our own socket as the kubelet sees it */

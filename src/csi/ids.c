@@ -119,6 +119,11 @@ void id_fs_uuid(const char *id, char out[UUID_TEXT])
 	named_uuid("fs:", id, out);
 }
 
+void id_host_uuid(const char *node, char out[UUID_TEXT])
+{
+	named_uuid("host:", node, out);
+}
+
 void id_record_node(const char *node, char out[ID_NODE])
 {
 	if (strlen(node) < ID_NODE)

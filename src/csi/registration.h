@@ -32,7 +32,7 @@ struct registration {
 	dev_t dev; /* of the socket's file, to see that it is still ours */
 	ino_t ino;
 	uv_fs_event_t dir_watch, parent_watch;
-	struct clock_timer look;	/* the next look, whatever the watches say */
+	struct clock_timer look; /* the next look, whatever the watches say */
 };
 
 /* conf must have been set. */

@@ -1,5 +1,6 @@
 #include "support/t.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,6 +35,7 @@ static void make_registry(struct setup *s)
 static void open_setup(struct setup *s)
 {
 	memset(s, 0, sizeof(*s));
+	signal(SIGPIPE, SIG_IGN); /* as core/loop does */
 	current = s;
 	t_loop_open(&s->l);
 	t_mkdir(s->dir);
@@ -59,7 +61,8 @@ static void close_setup(struct setup *s, enum err_code want)
 	t_loop_close(&s->l);
 }
 
-/* ---- the kubelet's calls ------------------------------------------------------------ */
+/* ---- the kubelet's calls ------------------------------------------------------------
+ */
 
 static bool is_answered;
 
