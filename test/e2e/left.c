@@ -79,6 +79,7 @@ static unsigned loops(const char *dir, bool detach)
 		if (!fgets(file, sizeof(file), f))
 			file[0] = '\0';
 		fclose(f);
+		file[strcspn(file, "\n")] = '\0';
 		if (!is_under(file, dir))
 			continue;
 		n++;
@@ -109,6 +110,18 @@ void left_clean(const char *dir)
 	(void)loops(dir, true);
 }
 
+bool left_unmount(const char *at, const char *file)
+{
+	const char *const argv[] = { "/bin/umount", at, NULL };
+	uint64_t end = e2e_now_ms() + 20000;
+
+	if (child_run(argv, NULL, 0) != 0)
+		return false;
+	while (loops(file, false) && e2e_now_ms() < end)
+		e2e_sleep_ms(5);
+	return loops(file, false) == 0;
+}
+
 long left_read_ext4(const char *image, const char *path, char *out, size_t cap)
 {
 	char cmd[E2E_PATH];
@@ -136,7 +149,6 @@ long left_read_mounted(const char *image, const char *fs, const char *path, char
 	char at[E2E_PATH], file[E2E_PATH + 64];
 	const char *const mnt[] = { "/bin/mount", "-t",	 fs, "-o",
 				    "loop,ro",	  image, at, NULL };
-	const char *const umnt[] = { "/bin/umount", at, NULL };
 	long n = -1;
 	int fd;
 
@@ -151,7 +163,7 @@ long left_read_mounted(const char *image, const char *fs, const char *path, char
 		close(fd);
 	}
 	out[n > 0 ? n : 0] = '\0';
-	if (child_run(umnt, NULL, 0) != 0)
+	if (!left_unmount(at, image))
 		return -1;
 	(void)rmdir(at);
 	return n;

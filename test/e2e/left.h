@@ -11,12 +11,14 @@ const char *left_growing_fs(void);
 unsigned left_mounts(const char *dir);
 unsigned left_loops(const char *dir);
 void left_clean(const char *dir); /* unmounts and detaches all of them */
+/* Ends a "mount -o loop" of the test's own, and awaits the end of its loop device: udev
+ * may have it open for a moment longer. False when either did not come. */
+bool left_unmount(const char *at, const char *file);
 
 /* The content of a file of the ext4 file system in the image, read without mounting it;
  * its length, or -1. A journal left by a kill is not replayed. */
 long left_read_ext4(const char *image, const char *path, char *out, size_t cap);
 /* The same by mounting the image read-only on a directory of the test. */
-
 long left_read_mounted(const char *image, const char *fs, const char *path, char *out,
 		       size_t cap);
 /* Writes and fsyncs a file or a device at the offset; false when that failed. */

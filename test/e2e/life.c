@@ -203,10 +203,10 @@ static bool check_box(struct life *l)
 	char state[E2E_PATH];
 
 	e2e_path(state, "driver.state");
-	return in_image(l, "first", BLOCK_AT) && in_image(l, "second", BLOCK_GROWN_AT) &&
-	       CHECK(left_loops(e2e_dir()) == 0, "%s: a loop device is left",
+	return CHECK(left_loops(e2e_dir()) == 0, "%s: a loop device is left",
 		     l->vol.id) &&
 	       CHECK(left_mounts(e2e_dir()) == 0, "%s: a mount is left", l->vol.id) &&
+	       in_image(l, "first", BLOCK_AT) && in_image(l, "second", BLOCK_GROWN_AT) &&
 	       one_volume(l);
 }
 

@@ -207,7 +207,6 @@ static bool make_unreadable(char at[E2E_PATH], char file[E2E_PATH])
 	char fs[E2E_PATH];
 	const char *const mkfs[] = { "/sbin/mkfs.btrfs", "-q", fs, NULL };
 	const char *const mnt[] = { "/bin/mount", "-o", "loop", fs, at, NULL };
-	const char *const umnt[] = { "/bin/umount", at, NULL };
 
 	e2e_path(fs, "spoilt.fs");
 	e2e_path(at, "spoilt");
@@ -216,7 +215,7 @@ static bool make_unreadable(char at[E2E_PATH], char file[E2E_PATH])
 	return left_write(fs, -1, "") && truncate(fs, 512 << 20) == 0 &&
 	       CHECK(child_run(mkfs, NULL, 0) == 0, "mkfs.btrfs") &&
 	       CHECK(child_run(mnt, NULL, 0) == 0, "mount") && write_block(file) &&
-	       CHECK(child_run(umnt, NULL, 0) == 0, "umount") && spoil(fs) &&
+	       CHECK(left_unmount(at, fs), "umount") && spoil(fs) &&
 	       CHECK(child_run(mnt, NULL, 0) == 0, "mount");
 }
 
@@ -236,8 +235,7 @@ static bool lead_export_to(const char *file)
 
 static void read_error(void)
 {
-	char at[E2E_PATH], file[E2E_PATH], before[300], byte[16];
-	const char *const umnt[] = { "/bin/umount", at, NULL };
+	char at[E2E_PATH], file[E2E_PATH], fs[E2E_PATH], before[300], byte[16];
 
 	if (!open_blank() || !make_unreadable(at, file))
 		return;
@@ -253,7 +251,7 @@ static void read_error(void)
 		      "formatted");
 		lead_export_to(before);
 	}
-	CHECK(child_run(umnt, NULL, 0) == 0, "still busy");
+	CHECK(left_unmount(at, e2e_path(fs, "spoilt.fs")), "still busy");
 	close_blank();
 }
 

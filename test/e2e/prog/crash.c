@@ -13,9 +13,10 @@
 
 enum {
 	MAX_POINTS = 8192,
-	WAYS = 2,
-	MAX_TRIES = 5
-}; /* a mounted volume, a raw block one */
+	WAYS = 2, /* a mounted volume, a raw block one */
+	MAX_TRIES = 5,
+	LEAST_LIVES = 14,
+};
 
 struct point { /* where one kill happens: this RPC of the life, this move */
 	unsigned index;
@@ -23,14 +24,13 @@ struct point { /* where one kill happens: this RPC of the life, this move */
 	enum crash_how how;
 	uint32_t nth;
 	bool is_cold; /* the driver has just started, and knows nothing */
-	bool is_new;  /* the first point of the list that ends in this state */
+	bool is_used;
 	unsigned tries;
 };
 
 struct plan {
 	struct point points[MAX_POINTS];
 	unsigned n;
-	unsigned next[LIFE_MAX * WAYS]; /* per RPC: the next of its points to be used */
 	unsigned fired, missed, twice;
 	struct states states;
 	bool is_cold; /* recording: the driver is started anew before each RPC */
@@ -76,29 +76,14 @@ static bool record_rpc(struct life *l, unsigned index, enum vol_step step)
 	return true;
 }
 
-/* Shuffled, then those first which end in a state that none before them ended in: a
- * sample visits every state before it visits one twice. */
-static void order(struct plan *p)
+static void shuffle(struct plan *p)
 {
-	bool is_covered[CRASH_TYPES][CRASH_STATES] = { 0 };
-	unsigned front = 0;
-
 	for (unsigned i = p->n; i > 1; i--) {
 		unsigned j = e2e_below(i);
 		struct point t = p->points[i - 1];
 
 		p->points[i - 1] = p->points[j];
 		p->points[j] = t;
-	}
-	for (unsigned i = 0; i < p->n; i++) {
-		struct point t = p->points[i];
-
-		if (is_covered[t.move.type][t.move.to])
-			continue;
-		is_covered[t.move.type][t.move.to] = true;
-		t.is_new = true;
-		p->points[i] = p->points[front];
-		p->points[front++] = t;
 	}
 }
 
@@ -172,62 +157,79 @@ static bool come_back(struct life *l)
 	return driver_start(&l->driver);
 }
 
-static bool next_point(struct plan *p, unsigned index, struct point *ret)
+/* A sample ends when each state that was seen was killed in, or no point is left that
+ * could do it: some moves are made now and then only (a record found stale, a belief
+ * still warm). */
+static bool is_wanted(const struct plan *p, const struct point *at)
 {
-	for (unsigned i = p->next[index]; i < p->n; i++)
-		if (p->points[i].index == index) {
-			p->next[index] = i + 1;
-			*ret = p->points[i];
-			return true;
-		}
-	p->next[index] = p->n;
-	return false;
+	return !at->is_used &&
+	       (e2e_is_full() ||
+		!(p->states.marks[at->move.type][at->move.to] & STATES_KILLED));
+}
+
+/* Of this RPC's points one that is wanted, or else any, that was tried the least. */
+static struct point *next_point(struct plan *p, unsigned index)
+{
+	struct point *best = NULL;
+
+	for (unsigned i = 0; i < p->n; i++) {
+		struct point *at = &p->points[i];
+		bool is_better = !best || at->tries < best->tries;
+
+		if (at->index != index || at->is_used)
+			continue;
+		if (best && is_wanted(p, at) != is_wanted(p, best))
+			is_better = is_wanted(p, at);
+		if (is_better)
+			best = at;
+	}
+	if (best)
+		best->is_used = true;
+	return best;
 }
 
 /* Not met this time, for RPCs do not always go the same way: once more, later. */
-static void repeat(struct plan *p, const struct point *at)
+static void repeat(struct point *at)
 {
-	unsigned place = p->next[at->index] - 1; /* where next_point took it */
-
 	if (at->tries == MAX_TRIES)
 		return;
-	p->points[place].nth = 1;
-	p->points[place].tries++;
-	p->next[at->index] = place;
+	at->nth = 1;
+	at->tries++;
+	at->is_used = false;
 }
 
 static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
 {
 	struct plan *p = l->arg;
 	enum err_code code = ERR_OK;
-	struct point at, again;
+	struct point *at = next_point(p, way_of(l, index)), *again;
 	bool ok;
 
-	if (!next_point(p, way_of(l, index), &at))
+	if (!at)
 		return vol_must(&l->driver, &l->vol, step);
-	if (at.is_cold && !start_cold(l))
+	if (at->is_cold && !start_cold(l))
 		return false;
-	arm(l, &at);
+	arm(l, at);
 	if (!run_to_kill(l, step, &code)) {
 		p->missed++;
-		repeat(p, &at);
+		repeat(at);
 		return code == ERR_OK || vol_must(&l->driver, &l->vol, step);
 	}
 	p->fired++;
-	states_mark(&p->states, l->crash, &at.move, STATES_KILLED);
+	states_mark(&p->states, l->crash, &at->move, STATES_KILLED);
 	if (!come_back(l))
 		return false;
 	/* Now and then the retry is killed too, wherever this RPC was seen to be. */
-	if (e2e_below(4) == 0 && next_point(p, way_of(l, index), &again)) {
-		arm(l, &again);
+	if (e2e_below(4) == 0 && (again = next_point(p, way_of(l, index)))) {
+		arm(l, again);
 		if (run_to_kill(l, step, &code)) {
 			p->fired++;
 			p->twice++;
-			states_mark(&p->states, l->crash, &again.move, STATES_KILLED);
+			states_mark(&p->states, l->crash, &again->move, STATES_KILLED);
 			if (!come_back(l))
 				return false;
 		} else {
-			repeat(p, &again);
+			repeat(again);
 		}
 	}
 	ok = vol_must(&l->driver, &l->vol, step) &&
@@ -236,20 +238,18 @@ static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
 		states_mark(&p->states, l->crash, &l->crash->moves[i], STATES_MET);
 	if (!ok)
 		e2e_note("killed by %s in %s: %s, %s -> %s (occurrence %u)",
-			 at.how == CRASH_KILL ? "SIGKILL" : "SIGSTOP and SIGKILL",
-			 vol_step_name(step), l->crash->types[at.move.type].name,
-			 l->crash->types[at.move.type].states[at.move.from],
-			 l->crash->types[at.move.type].states[at.move.to], at.nth);
+			 at->how == CRASH_KILL ? "SIGKILL" : "SIGSTOP and SIGKILL",
+			 vol_step_name(step), l->crash->types[at->move.type].name,
+			 l->crash->types[at->move.type].states[at->move.from],
+			 l->crash->types[at->move.type].states[at->move.to], at->nth);
 	return ok;
 }
 
 static bool is_left(const struct plan *p)
 {
-	for (unsigned i = 0; i < LIFE_MAX * WAYS; i++)
-		for (unsigned k = p->next[i]; k < p->n; k++)
-			if (p->points[k].index == i &&
-			    (e2e_is_full() || p->points[k].is_new))
-				return true;
+	for (unsigned i = 0; i < p->n; i++)
+		if (is_wanted(p, &p->points[i]))
+			return true;
 	return false;
 }
 
@@ -278,9 +278,9 @@ static void driver_killed(void)
 	l.arg = &plan;
 	if (!life_open(&l, true) || !record_all(&l))
 		return;
-	order(&plan);
+	shuffle(&plan);
 	l.rpc = kill_rpc;
-	while (is_left(&plan) && !e2e_failed() && life_run(&l)) {
+	while ((is_left(&plan) || lives < LEAST_LIVES) && !e2e_failed() && life_run(&l)) {
 		l.is_block = !l.is_block;
 		lives++;
 	}
