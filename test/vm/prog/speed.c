@@ -1,0 +1,241 @@
+/* The node's speed and size on a real kernel, beside the same work by hand in the same
+ * run. Measures, and prints; only what goes wrong fails. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vm/bare.h"
+#include "vm/lab.h"
+
+static const char host_id[] = "8d3f1f5e-54b3-4bd2-9b7e-0c3a52b9d101";
+static const char host_nqn[] =
+	"nqn.2014-08.org.nvmexpress:uuid:8d3f1f5e-54b3-4bd2-9b7e-0c3a52b9d101";
+enum { ROUNDS = 15, CROWD = 300, STAGED = 100, IDLE_MS = 20000 };
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int64_t median(int64_t *t, unsigned n)
+{
+	qsort(t, n, sizeof(*t), by_value);
+	return t[n / 2];
+}
+
+static void by_hand(const struct vol *v, struct bare *b)
+{
+	b->session = (struct hand_session){
+		.nqn = lab_nqn(v),
+		.hostnqn = host_nqn,
+		.hostid = host_id,
+		.port = (unsigned)atoi(lab_context(v, "nvmePort")),
+		.options = "ctrl_loss_tmo=-1",
+	};
+	b->fs = v->fs ? v->fs : "ext4";
+	b->dir = v->staging;
+	(void)mkdir(b->dir, 0750);
+}
+
+/* Created, exported for the node, formatted, and no longer attached. */
+static bool prepare(struct lab *l, struct driver *node, struct vol *v)
+{
+	return lab_steps(l, v, VOL_CREATE, VOL_PUBLISH) && vol_must(node, v, VOL_STAGE) &&
+	       vol_must(node, v, VOL_UNSTAGE);
+}
+
+static bool one_round(struct lab *l, struct vol *v, int64_t *hand, int64_t *driver)
+{
+	struct bare b;
+
+	by_hand(v, &b);
+	*hand = bare_stage(&b);
+	if (*hand < 0 || !bare_unstage(&b))
+		return false;
+	*driver = now_us();
+	if (!vol_must(&l->driver, v, VOL_STAGE))
+		return false;
+	*driver = now_us() - *driver;
+	return vol_must(&l->driver, v, VOL_UNSTAGE);
+}
+
+static void stage(void)
+{
+	struct lab l = { .no_sim = false };
+	int64_t hand[ROUNDS], driver[ROUNDS];
+	struct vol v;
+	bool ok = lab_open(&l);
+	double a, b;
+
+	lab_vol(&l, &v, "pvc-speed");
+	ok = ok && prepare(&l, &l.driver, &v);
+	for (unsigned i = 0; ok && i < ROUNDS; i++)
+		ok = one_round(&l, &v, &hand[i], &driver[i]);
+	if (ok) {
+		a = (double)median(hand, ROUNDS) / 1000;
+		b = (double)median(driver, ROUNDS) / 1000;
+		e2e_note("bench: NodeStage of a formatted volume: %.1f ms; by hand %.1f "
+			 "ms; ratio %.2f (1.3 wanted)",
+			 b, a, b / a);
+		vol_must(&l.driver, &v, VOL_UNPUBLISH);
+		vol_must(&l.driver, &v, VOL_DELETE);
+	}
+	lab_close(&l);
+}
+
+/* ---- many */
+
+struct crowd {
+	unsigned n;
+	struct vol *vol;
+	struct rpc_call *call;
+	struct bare *hand; /* shared with children */
+};
+
+static bool crowd_open(struct crowd *c, unsigned n)
+{
+	c->n = n;
+	c->vol = calloc(n, sizeof(*c->vol));
+	c->call = calloc(n, sizeof(*c->call));
+	c->hand = mmap(NULL, n * sizeof(*c->hand), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return CHECK(c->vol && c->call && c->hand != MAP_FAILED, "memory");
+}
+
+static void crowd_close(struct crowd *c)
+{
+	munmap(c->hand, c->n * sizeof(*c->hand));
+	free(c->call);
+	free(c->vol);
+}
+
+/* One step of all at once; the time until the last has ended, or -1. */
+static int64_t crowd_do(struct driver *d, struct crowd *c, enum vol_step step)
+{
+	int64_t began = now_us();
+	bool ok = true;
+
+	for (unsigned i = 0; i < c->n; i++)
+		vol_start(d, &c->vol[i], step, &c->call[i]);
+	for (unsigned i = 0; i < c->n; i++) {
+		enum err_code code = vol_end(d, &c->vol[i], step, &c->call[i]);
+
+		ok = CHECK(code == ERR_OK, "%s of %s: %s", vol_step_name(step),
+			   c->vol[i].id, rpc_message()) &&
+		     ok;
+	}
+	return ok ? now_us() - began : -1;
+}
+
+static bool crowd_prepare(struct lab *l, struct driver *node, struct crowd *c)
+{
+	char id[32];
+
+	for (unsigned i = 0; i < c->n; i++) {
+		(void)snprintf(id, sizeof(id), "pvc-crowd-%03u", i);
+		lab_vol(l, &c->vol[i], id);
+		if (!prepare(l, node, &c->vol[i]))
+			return false;
+		by_hand(&c->vol[i], &c->hand[i]);
+	}
+	return true;
+}
+
+static void crowd(void)
+{
+	struct lab l = { .no_sim = false };
+	int64_t hand = -1, driver = -1;
+	struct crowd c;
+
+	if (lab_open(&l) && crowd_open(&c, (unsigned)e2e_ops(CROWD))) {
+		if (crowd_prepare(&l, &l.driver, &c))
+			hand = bare_stage_all(c.hand, c.n);
+		for (unsigned i = 0; hand >= 0 && i < c.n; i++)
+			bare_unstage(&c.hand[i]);
+		if (hand >= 0 && !e2e_failed())
+			driver = crowd_do(&l.driver, &c, VOL_STAGE);
+		if (driver >= 0)
+			e2e_note("bench: %u volumes staged at once: %.1f s; by hand %.1f "
+				 "s; ratio %.2f (1.3 wanted)",
+				 c.n, (double)driver / 1e6, (double)hand / 1e6,
+				 (double)driver / (double)hand);
+		if (driver >= 0)
+			crowd_do(&l.driver, &c, VOL_UNSTAGE);
+		crowd_close(&c);
+	}
+	lab_close(&l);
+}
+
+/* Time on the CPU: the first field of /proc/<pid>/schedstat, in ns. */
+static double cpu_ms(pid_t pid)
+{
+	unsigned long ns = 0;
+	char path[64];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	f = fopen(path, "re");
+	if (f) {
+		CHECK(fscanf(f, "%lu", &ns) == 1, "%s", path);
+		fclose(f);
+	}
+	return (double)ns / 1e6;
+}
+
+static void measure_size(struct driver *node, unsigned n)
+{
+	double cpu = cpu_ms(node->pid);
+
+	e2e_sleep_ms(IDLE_MS);
+	cpu = (cpu_ms(node->pid) - cpu) * 60000 / IDLE_MS;
+	e2e_note("bench: node RSS with %u volumes staged: %ld KiB (5120 wanted)", n,
+		 driver_rss_kib(node));
+	e2e_note("bench: node CPU with %u volumes staged and no call: %.2f ms a minute "
+		 "(1 wanted)",
+		 n, cpu);
+}
+
+/* The node alone, as on a cluster. */
+static void size(void)
+{
+	struct lab l = { .no_node = true };
+	struct driver node = {
+		.name = "node", .is_node = true, .is_nvme = true, .sim = &l.sim
+	};
+	struct crowd c;
+
+	driver_open(&node);
+	if (lab_open(&l) && driver_start(&node) &&
+	    crowd_open(&c, (unsigned)e2e_ops(STAGED))) {
+		if (crowd_prepare(&l, &node, &c) && crowd_do(&node, &c, VOL_STAGE) >= 0) {
+			measure_size(&node, c.n);
+			crowd_do(&node, &c, VOL_UNSTAGE);
+		}
+		crowd_close(&c);
+	}
+	driver_close(&node);
+	lab_close(&l);
+}
+
+static const struct e2e_test tests[] = {
+	{ "stage", stage, true }, { "crowd", crowd, true }, { "size", size, true }, { 0 }
+};
+
+int main(int argc, char **argv)
+{
+	return e2e_main(argc, argv, tests);
+}
