@@ -21,6 +21,25 @@ $(CRASHBIN): $(BUILD)/src/main.o $(BUILD)/test/crash/hook.o $(LIB)
 
 -include $(BUILD)/test/crash/hook.d
 
+# rds-csi-no-settle and rds-csi-no-rotation: drivers whose fence does not wait after it has
+# switched the export off, or leaves the volume its NQN. test/vm/prog/fence.c must find
+# them out.
+NOFENCE := $(BUILD)/test/crash/rds-csi-no-settle $(BUILD)/test/crash/rds-csi-no-rotation
+programs: $(NOFENCE)
+NO_settle   := s/f->csi->fence_settle_ms/0/
+NO_rotation := s/id_fenced_nqn(f->id.*/memcpy(f->nqn, f->box.req.volume.nqn, sizeof(f->nqn)); f->record.generation = 0;/
+$(BUILD)/test/crash/fence_no_%.c: src/csi/controller/fence.c test/crash.mk
+	@mkdir -p $(@D)
+	@echo "  SED   $<"
+	$(Q)sed -e '$(NO_$*)' $< >$@
+	$(Q)! cmp -s $< $@ || { echo "$<: what a fence does is not where it was"; exit 1; }
+$(BUILD)/test/crash/fence_no_%.o: $(BUILD)/test/crash/fence_no_%.c
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -c $< -o $@
+$(NOFENCE): $(BUILD)/test/crash/rds-csi-no-%: $(BUILD)/src/main.o $(BUILD)/test/crash/fence_no_%.o $(LIB)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -pthread $^ $(LDLIBS) -o $@
+
 # rds-csi-no-nonce: the driver whose scripts do not compare the record before they write it,
 # made by taking that condition out of both its places. test/e2e/prog/holders.c must find it out.
 NONONCE := $(BUILD)/test/crash/rds-csi-no-nonce

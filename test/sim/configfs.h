@@ -33,6 +33,7 @@ struct nvmet_item {
 	enum nvmet_act act;
 	unsigned disk_id, port;
 	bool is_unlinked;	   /* ON: all but the link */
+	unsigned delay_ms;	   /* before it is done */
 	bool size_fixed;	   /* ON: through a loop device, which keeps its size */
 	char name[NVMET_NAME_MAX]; /* the NQN */
 	char file[512];		   /* ON: "" makes a subsystem without namespace */

@@ -116,6 +116,12 @@ static void target_off(struct box *b, const struct disk *d, enum nvmet_off how)
 	struct nvmet_item it = item_of(d, acts[how]);
 
 	submit(b, &it);
+	if (how != NVMET_OFF_KEEP_SESSIONS || !b->opt.nvmet.linger_ms)
+		return;
+	it.act = NVMET_OFF;
+	it.delay_ms = b->opt.nvmet.linger_ms;
+	if (b->exports->nvmet) /* nobody waits for it */
+		nvmet_submit(b->exports->nvmet, &it, 1, NULL);
 }
 
 /* ---- one disk ---- */

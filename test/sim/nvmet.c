@@ -145,11 +145,13 @@ static _Noreturn void child(struct nvmet *n, const struct job *j, int out, pid_t
 	if (getppid() != parent)
 		_exit(1);
 	child_fds(n, out);
-	for (unsigned i = 0; i < j->count; i++)
+	for (unsigned i = 0; i < j->count; i++) {
+		poll(NULL, 0, (int)j->items[i].delay_ms);
 		if (configfs_apply(&n->fs, &j->items[i]) < 0) {
 			dprintf(OUT_FD, "%u %s", i, n->fs.err);
 			_exit(1);
 		}
+	}
 	dprintf(OUT_FD, "%u ", j->count);
 	_exit(0);
 }

@@ -29,6 +29,7 @@ struct nvmet_opt {
 	char root[256], address[64];
 	unsigned port_id;
 	enum nvmet_off off;
+	unsigned linger_ms; /* KEEP_SESSIONS: until they end after all; 0: never */
 	bool size_fixed, tells_growth;
 	const struct nvmet_fs *fs; /* NULL: the real one */
 };

@@ -135,6 +135,11 @@ static int set_nvmet_off(struct opts *o, const char *v)
 	return -1;
 }
 
+static int set_nvmet_linger(struct opts *o, const char *v)
+{
+	return set_uint(v, &o->box.nvmet.linger_ms);
+}
+
 static int set_nvmet_fixed(struct opts *o, const char *v)
 {
 	(void)v;
@@ -323,6 +328,8 @@ static const struct {
 	{ "nvmet-off", "full|link-only|keep-sessions", set_nvmet_off,
 	  "export off removes all, waiting for writes in flight (full); cuts the "
 	  "sessions but not those writes; or only refuses new sessions" },
+	{ "nvmet-linger-ms", "N", set_nvmet_linger,
+	  "sessions that export off keeps end after this time (never)" },
 	{ "nvmet-size-fixed", NULL, set_nvmet_fixed,
 	  "a namespace keeps its size until it is exported anew (loop device)" },
 	{ "nvmet-tells-growth", NULL, set_nvmet_tells,

@@ -63,19 +63,38 @@ static int write_blocks(int fd, const struct track *s, uint64_t from, uint64_t n
 		if (done != (ssize_t)sizeof(w))
 			return done < 0 ? errno : EIO;
 	}
-	return fsync(fd) ? errno : 0;
+	return 0;
 }
 
-bool track_write(const struct track *s, uint64_t from, uint64_t n)
+static int sync_blocks(int fd, const struct track *s, uint64_t from, uint64_t n)
+{
+	int rc = write_blocks(fd, s, from, n);
+
+	return rc == 0 && fsync(fd) ? errno : rc;
+}
+
+typedef int write_fn(int fd, const struct track *s, uint64_t from, uint64_t n);
+
+static bool write_by(write_fn *fn, const struct track *s, uint64_t from, uint64_t n)
 {
 	int fd = open_for_writing(s), rc;
 
 	if (fd < 0)
 		return false;
-	rc = write_blocks(fd, s, from, n);
+	rc = fn(fd, s, from, n);
 	close(fd);
 	errno = rc;
 	return rc == 0;
+}
+
+bool track_write(const struct track *s, uint64_t from, uint64_t n)
+{
+	return write_by(sync_blocks, s, from, n);
+}
+
+bool track_dirty(const struct track *s, uint64_t from, uint64_t n)
+{
+	return write_by(write_blocks, s, from, n);
 }
 
 static bool is_zero(const uint64_t *w)
@@ -86,19 +105,26 @@ static bool is_zero(const uint64_t *w)
 	return true;
 }
 
-/* The highest number below synced that belongs into the slot, plus one; 0: none. */
-static uint64_t least_number(const struct track *s, uint32_t slot, uint64_t synced)
+uint64_t track_least(const struct track *s, uint32_t slot, uint64_t synced)
 {
 	if (synced <= slot)
 		return 0;
 	return (synced - 1 - slot) / s->slots * s->slots + slot + 1;
 }
 
+bool track_is_block(const void *block, uint64_t seed, uint64_t *ret_number)
+{
+	const uint64_t *w = block;
+
+	*ret_number = w[2];
+	return w[0] == magic && w[1] == seed && w[WORDS - 1] == checksum(w);
+}
+
 static void judge(const struct track *s, const uint64_t *w, uint32_t slot, uint64_t least,
 		  struct track_seen *seen)
 {
-	bool is_ours = w[0] == magic && w[WORDS - 1] == checksum(w) && w[1] == s->seed &&
-		       w[2] % s->slots == slot;
+	uint64_t number;
+	bool is_ours = track_is_block(w, s->seed, &number) && number % s->slots == slot;
 
 	if (is_ours) {
 		seen->right++;
@@ -128,7 +154,7 @@ bool track_read(const struct track *s, uint64_t synced, struct track_seen *ret)
 			memset(w, 0, sizeof(w));
 		ok = n == 0 || n == (ssize_t)sizeof(w);
 		if (ok)
-			judge(s, w, slot, least_number(s, slot, synced), ret);
+			judge(s, w, slot, track_least(s, slot, synced), ret);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -157,14 +183,17 @@ static void write_on(const struct track *s, uint32_t batch, struct writer_shared
 	int fd = open_for_writing(s);
 
 	while (!sh->must_end) {
-		uint64_t from = sh->synced;
+		uint64_t from = sh->synced, began = e2e_now_ms(), took;
 		int rc = EIO;
 
 		if (fd < 0)
 			fd = open_for_writing(s);
 		sh->next = from + batch;
-		rc = fd < 0 ? errno : write_blocks(fd, s, from, batch);
+		rc = fd < 0 ? errno : sync_blocks(fd, s, from, batch);
 		if (rc == 0) {
+			took = e2e_now_ms() - began;
+			if (took > sh->longest_ms)
+				sh->longest_ms = took;
 			sh->synced = from + batch;
 			continue;
 		}

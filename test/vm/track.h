@@ -23,6 +23,13 @@ struct track {
 
 /* Writes the blocks from…from+n-1 and fsyncs; false on an error (errno). */
 bool track_write(const struct track *s, uint64_t from, uint64_t n);
+/* The same without the fsync. */
+bool track_dirty(const struct track *s, uint64_t from, uint64_t n);
+/* Whether these TRACK_BLOCK bytes, aligned as numbers are, are a block of that name. */
+bool track_is_block(const void *block, uint64_t seed, uint64_t *ret_number);
+/* The least number that the slot must hold when all below synced is there, plus one; 0:
+ * none. */
+uint64_t track_least(const struct track *s, uint32_t slot, uint64_t synced);
 
 struct track_seen {
 	uint64_t right;	  /* blocks of the track */
@@ -50,6 +57,7 @@ struct writer_shared {
 	_Atomic uint64_t synced; /* below this all is fsync'd */
 	_Atomic uint64_t errors;
 	_Atomic int last_errno;
+	_Atomic uint64_t longest_ms; /* that a batch took which was written */
 	_Atomic bool must_end;
 };
 
