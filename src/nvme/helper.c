@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "nvme/helper_verbs.h"
@@ -24,6 +25,11 @@ static const struct {
 	{ "loop-detach", 2, helper_loop_detach },
 	{ "loop-rescan", 1, helper_loop_rescan },
 	{ "ask", 5, helper_ask },
+	{ "nvme-attach", 8, helper_nvme_attach },
+	{ "nvme-detach", 2, helper_nvme_detach },
+	{ "nvme-cut", 2, helper_nvme_cut },
+	{ "nvme-cut-others", 3, helper_nvme_cut_others },
+	{ "nvme-rescan", 1, helper_nvme_rescan },
 	{ "prove", 1, helper_prove },
 	{ "wipe", 1, helper_wipe },
 	{ "probe", 1, helper_probe },
@@ -64,6 +70,14 @@ int helper_fail(struct err *err, const char *what, const char *path)
 	int e = errno;
 
 	return err_set(err, code_of(e), "%s %.120s: %s", what, path, strerror(e));
+}
+
+uint64_t helper_now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 int helper_add_device(int fd, const char *path, struct reply *r, struct err *err)

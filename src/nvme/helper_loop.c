@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "nvme/sysfs.h"
@@ -104,22 +103,14 @@ static int keep_attached(int fd, const char *path, struct err *err)
 	return ioctl(fd, LOOP_SET_STATUS64, &info) ? helper_fail(err, "keep", path) : 0;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* Clearing a device tells the world after its image has left sysfs (kernel 5.10 and
  * later). */
 static int await_gone(int events, const char *image, struct err *err)
 {
-	uint64_t now = now_ms(), end = now + GONE_WITHIN_MS;
+	uint64_t now = helper_now_ms(), end = now + GONE_WITHIN_MS;
 	struct nvme_device dev;
 
-	for (;; now = now_ms()) {
+	for (;; now = helper_now_ms()) {
 		if (sysfs_find_loop("/sys", image, &dev, err))
 			return -1;
 		if (!dev.path[0])

@@ -13,18 +13,26 @@ helper_verb_fn helper_loop_attach; /* IMAGE ro|rw → device members */
 helper_verb_fn helper_loop_detach; /* DEVICE IMAGE */
 helper_verb_fn helper_loop_rescan; /* DEVICE → device members */
 helper_verb_fn helper_ask;	   /* ADDRESS PORT NQN HOSTNQN HOSTID → refused */
-helper_verb_fn helper_prove;	   /* DEVICE */
-helper_verb_fn helper_wipe;	   /* DEVICE */
-helper_verb_fn helper_probe;	   /* DEVICE → struct probe_facts' members */
-helper_verb_fn helper_mount;	   /* DEVICE DIR FSTYPE ro|rw FLAGS DATA */
-helper_verb_fn helper_bind;	   /* FROM DIR ro|rw */
-helper_verb_fn helper_bind_node;   /* DEVICE FILE ro|rw */
-helper_verb_fn helper_unmount;	   /* PATH keep|remove */
-helper_verb_fn helper_sync;	   /* PATH */
-helper_verb_fn helper_stats;	   /* PATH → stats members */
+/* In HOSTS the host NQNs that count are joined by commas. */
+helper_verb_fn helper_nvme_attach;     /* NQN HOSTNQN HOSTID HOSTS ADDRESS PORT SETTINGS
+					  ro|rw → device members, ns_id */
+helper_verb_fn helper_nvme_detach;     /* NQN HOSTS → maybe lost, an error's text */
+helper_verb_fn helper_nvme_cut;	       /* NQN HOSTS */
+helper_verb_fn helper_nvme_cut_others; /* NQN BASE HOSTS */
+helper_verb_fn helper_nvme_rescan;     /* DEVICE → device members */
+helper_verb_fn helper_prove;	       /* DEVICE */
+helper_verb_fn helper_wipe;	       /* DEVICE */
+helper_verb_fn helper_probe;	       /* DEVICE → struct probe_facts' members */
+helper_verb_fn helper_mount;	       /* DEVICE DIR FSTYPE ro|rw FLAGS DATA */
+helper_verb_fn helper_bind;	       /* FROM DIR ro|rw */
+helper_verb_fn helper_bind_node;       /* DEVICE FILE ro|rw */
+helper_verb_fn helper_unmount;	       /* PATH keep|remove */
+helper_verb_fn helper_sync;	       /* PATH */
+helper_verb_fn helper_stats;	       /* PATH → stats members */
 
 /* Sets err from errno: "what path: text", by what the caller should do about it. */
 int helper_fail(struct err *err, const char *what, const char *path);
+uint64_t helper_now_ms(void); /* monotonic */
 /* path, size_bytes, major, minor of an open block device. */
 int helper_add_device(int fd, const char *path, struct reply *r, struct err *err);
 int helper_set_readonly(int fd, const char *mode, struct err *err); /* "ro" or "rw" */

@@ -75,26 +75,25 @@ static bool is_number(const char *s)
 	return *s && s[strspn(s, "0123456789")] == '\0';
 }
 
-static int add(const char *root, const struct nvme_wanted *w, const char *name,
-	       struct nvme_sessions *ret)
+int sysfs_nvme_read(const char *root, const struct nvme_wanted *wanted, const char *ctrl,
+		    struct nvme_session *ret)
 {
 	struct nvme_session s = { .ctrl = "" };
 
-	if (!str_starts_with(name, "nvme") || !is_number(name + 4) ||
-	    strlen(name) > NVME_CTRL_MAX)
-		return 0;
-	memcpy(s.ctrl, name, strlen(name) + 1);
-	if (!read_session(root, w, &s))
-		return 0;
-	if (ret->n == NVME_SESSIONS_MAX)
+	if (!str_starts_with(ctrl, "nvme") || !is_number(ctrl + 4) ||
+	    strlen(ctrl) > NVME_CTRL_MAX)
 		return -1;
-	ret->at[ret->n++] = s;
+	memcpy(s.ctrl, ctrl, strlen(ctrl) + 1);
+	if (!read_session(root, wanted, &s))
+		return -1;
+	*ret = s;
 	return 0;
 }
 
 int sysfs_nvme_find(const char *root, const struct nvme_wanted *wanted,
 		    struct nvme_sessions *ret, struct err *err)
 {
+	struct nvme_session s;
 	char path[256];
 	struct dirent *e;
 	int rc = 0;
@@ -107,8 +106,14 @@ int sysfs_nvme_find(const char *root, const struct nvme_wanted *wanted,
 		return 0;
 	if (!d)
 		return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-	while (!rc && (e = readdir(d)))
-		rc = add(root, wanted, e->d_name, ret);
+	while (!rc && (e = readdir(d))) {
+		if (sysfs_nvme_read(root, wanted, e->d_name, &s))
+			continue;
+		if (ret->n < NVME_SESSIONS_MAX)
+			ret->at[ret->n++] = s;
+		else
+			rc = -1;
+	}
 	(void)closedir(d);
 	return rc ? err_set(err, ERR_EXHAUSTED,
 			    "more than %d NVMe sessions of one volume", NVME_SESSIONS_MAX)

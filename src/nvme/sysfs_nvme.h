@@ -36,6 +36,10 @@ enum nvme_state nvme_state_of(const char *attribute);
 int sysfs_nvme_find(const char *root, const struct nvme_wanted *wanted,
 		    struct nvme_sessions *ret, struct err *err);
 
+/* The one session of that name. 0, or -1 when there is none, or none that is wanted. */
+int sysfs_nvme_read(const char *root, const struct nvme_wanted *wanted, const char *ctrl,
+		    struct nvme_session *ret);
+
 /* The block devices of one session, at most max of them, the first by name first. With
  * nvme_core.multipath=Y those are the subsystem's, which hide the paths nvmeXcYnZ to
  * them; with N they are the session's own nvmeXnY. Returns how many there are. */

@@ -1,0 +1,237 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <libnvme.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syslog.h>
+#include <unistd.h>
+
+#include "nvme/helper_nvme.h"
+#include "nvme/uevent.h"
+
+enum {
+	N_SETTINGS = 6,
+	/* A namespace appears 1 to 10 ms after its session (kernel 6.1, in emulation). */
+	NAMESPACE_WITHIN_MS = 10000,
+	RESCANNED_WITHIN_MS = 5000,
+	BACK_WITHIN_MS = 45000,
+	REREAD_FIRST_MS = 1000, /* for an event that was lost; then four times as late */
+};
+
+/* The arguments, in this order. */
+struct attach {
+	const char *nqn, *host_nqn, *host_id, *hosts, *address, *port, *settings, *mode;
+	int events;
+	struct nvme_sessions sessions;
+	struct nvme_session *session; /* the one that counts, NULL = none */
+	struct nvme_device dev;
+	unsigned n_devs;
+};
+
+/* ---- what is there
+ * ---------------------------------------------------------------------- */
+
+/* The own one, where there are others. */
+static void pick(struct attach *a)
+{
+	a->session = NULL;
+	for (unsigned i = 0; i < a->sessions.n; i++)
+		if (!a->session || strcmp(a->sessions.at[i].host_nqn, a->host_nqn) == 0)
+			a->session = &a->sessions.at[i];
+}
+
+/* Once it is known only this one is read: there may be hundreds. */
+static int see(struct attach *a, enum nvme_state *ret, struct err *err)
+{
+	const struct nvme_wanted wanted = { a->nqn, "", a->hosts };
+
+	a->n_devs = 0;
+	if (a->session && sysfs_nvme_read("/sys", &wanted, a->session->ctrl, a->session))
+		a->session = NULL;
+	if (!a->session) {
+		if (sysfs_nvme_find("/sys", &wanted, &a->sessions, err))
+			return -1;
+		pick(a);
+	}
+	*ret = a->session ? a->session->state : NVME_ABSENT;
+	if (a->session)
+		a->n_devs = sysfs_nvme_devices("/sys", a->session->ctrl, &a->dev, 1);
+	if (*ret == NVME_LIVE && !a->n_devs)
+		*ret = NVME_EMPTY;
+	return 0;
+}
+
+/* Waits, by event, while it is in that state. */
+static int await(struct attach *a, enum nvme_state state, uint64_t limit_ms,
+		 enum nvme_state *ret, struct err *err)
+{
+	uint64_t now = helper_now_ms(), end = now + limit_ms, reread = REREAD_FIRST_MS;
+
+	for (;; now = helper_now_ms()) {
+		if (see(a, ret, err))
+			return -1;
+		if (*ret != state || now >= end)
+			return 0;
+		uevent_wait(a->events, end - now < reread ? end - now : reread);
+		reread *= 4;
+	}
+}
+
+/* ---- connecting
+ * -------------------------------------------------------------------------- */
+
+static int parse_settings(const char *text, struct nvme_fabrics_config *cfg)
+{
+	int *const fields[N_SETTINGS] = { &cfg->nr_io_queues,	&cfg->queue_size,
+					  &cfg->ctrl_loss_tmo,	&cfg->reconnect_delay,
+					  &cfg->keep_alive_tmo, &cfg->fast_io_fail_tmo };
+	int v[N_SETTINGS];
+
+	if (sscanf(text, "%d,%d,%d,%d,%d,%d", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]) !=
+	    N_SETTINGS)
+		return -1;
+	for (unsigned i = 0; i < N_SETTINGS; i++)
+		if (v[i] != NVME_UNSET)
+			*fields[i] = v[i];
+	return 0;
+}
+
+/* libnvme tells the kernel's own error in its log alone. EIO is what the kernel makes of
+ * every refusal. */
+static int tell(int log, struct err *err)
+{
+	char text[512];
+	ssize_t n = pread(log, text, sizeof(text) - 1, 0);
+	const char *colon;
+
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	colon = strrchr(text, ':');
+	if (colon && strcmp(colon + 1, " Input/output error") == 0)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "the target refuses: it exports no such NQN, or not to "
+			       "this host");
+	return err_set(err, ERR_UNAVAILABLE, "connect:%.120s",
+		       colon ? colon : " the kernel does not");
+}
+
+/* 0 also when another session with that NQN is in the way: what is there is looked at. */
+static int connect_by(nvme_root_t root, const struct attach *a, int log, struct err *err)
+{
+	nvme_host_t h = nvme_lookup_host(root, a->host_nqn, a->host_id);
+	struct nvme_fabrics_config cfg;
+	nvme_ctrl_t c;
+
+	nvmf_default_config(&cfg);
+	if (parse_settings(a->settings, &cfg))
+		return err_set(err, ERR_INTERNAL, "settings: %.64s", a->settings);
+	c = nvme_create_ctrl(root, a->nqn, "tcp", a->address, NULL, NULL, a->port);
+	if (!h || !c)
+		return err_nomem(err);
+	if (nvmf_add_ctrl(h, c, &cfg) == 0 || errno == ENVME_CONNECT_ALREADY)
+		return 0;
+	return tell(log, err);
+}
+
+/* Nothing is freed: the child ends soon. */
+static int connect_new(struct attach *a, struct err *err)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	FILE *f = log < 0 ? NULL : fdopen(log, "w");
+	nvme_root_t root;
+
+	if (!f)
+		return helper_fail(err, "make", "a log");
+	(void)setvbuf(f, NULL, _IONBF, 0);
+	root = nvme_create_root(f, LOG_INFO);
+	a->session = NULL;
+	return root ? connect_by(root, a, log, err) : err_nomem(err);
+}
+
+/* ---- the whole way
+ * ----------------------------------------------------------------------- */
+
+static int connect_and_wait(struct attach *a, enum nvme_state *ret, struct err *err)
+{
+	if (connect_new(a, err))
+		return -1;
+	return await(a, NVME_EMPTY, NAMESPACE_WITHIN_MS, ret, err);
+}
+
+/* A session that was there and has no namespace: the target may have one again. Else
+ * nothing can be using it, and it is made anew. */
+static int fill(struct attach *a, enum nvme_state *ret, struct err *err)
+{
+	helper_nvme_look_again(a->session);
+	if (await(a, NVME_EMPTY, RESCANNED_WITHIN_MS, ret, err))
+		return -1;
+	if (*ret != NVME_EMPTY)
+		return 0;
+	if (helper_nvme_end(&a->sessions, a->events, err))
+		return -1;
+	return connect_and_wait(a, ret, err);
+}
+
+static int reach(struct attach *a, struct err *err)
+{
+	static const char *const why[] = {
+		[NVME_ABSENT] = "the session is gone again",
+		[NVME_RECOVERING] =
+			"the target does not answer; the session waits for it",
+		[NVME_EMPTY] = "the target shows no namespace",
+		[NVME_GOING] = "an earlier session is still being deleted",
+	};
+	enum nvme_state state;
+
+	if (await(a, NVME_GOING, BACK_WITHIN_MS, &state, err) ||
+	    (state == NVME_RECOVERING &&
+	     await(a, NVME_RECOVERING, BACK_WITHIN_MS, &state, err)))
+		return -1;
+	if ((state == NVME_EMPTY && fill(a, &state, err)) ||
+	    (state == NVME_ABSENT && connect_and_wait(a, &state, err)))
+		return -1;
+	if (state != NVME_LIVE)
+		return err_set(err, ERR_UNAVAILABLE, "%s", why[state]);
+	if (a->n_devs != 1)
+		return err_set(err, ERR_PRECONDITION, "%.100s has %u namespaces, not one",
+			       a->nqn, a->n_devs);
+	return 0;
+}
+
+/* A session that was there may not have seen the volume grow. */
+static int see_size(struct attach *a, int fd, uint64_t size, struct err *err)
+{
+	const struct nvme_wanted wanted = { a->nqn, "", a->hosts };
+
+	if (size == a->dev.size_bytes)
+		return 0;
+	if (sysfs_nvme_find("/sys", &wanted, &a->sessions, err))
+		return -1;
+	return helper_nvme_refresh(&a->sessions, fd, a->events, err);
+}
+
+int helper_nvme_attach(char *const *argv, struct reply *r, struct err *err)
+{
+	struct attach a = { .nqn = argv[0],
+			    .host_nqn = argv[1],
+			    .host_id = argv[2],
+			    .hosts = argv[3],
+			    .address = argv[4],
+			    .port = argv[5],
+			    .settings = argv[6],
+			    .mode = argv[7],
+			    .events = uevent_open() };
+	char ns_id[NVME_UUID_MAX + 1];
+	uint64_t size;
+	int fd;
+
+	if (reach(&a, err))
+		return -1;
+	fd = helper_nvme_open(&a.dev, O_RDONLY, a.events, err);
+	if (fd < 0 || helper_nvme_identify(fd, &size, ns_id, err) ||
+	    see_size(&a, fd, size, err) || helper_set_readonly(fd, a.mode, err))
+		return -1;
+	reply_add_str(r, "ns_id", ns_id);
+	return helper_add_device(fd, a.dev.path, r, err);
+}
