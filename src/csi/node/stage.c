@@ -184,6 +184,7 @@ static int begin_record(struct node_stage *s, struct err *err)
 static void begin(struct node_stage *s)
 {
 	struct err err = { .code = ERR_OK };
+	struct nvme_req *req;
 	enum plan_begin plan;
 
 	if (look(s, s->want.nqn, &err) ||
@@ -207,7 +208,9 @@ static void begin(struct node_stage *s)
 		op_move(&s->w.rpc.op, ST_DONE);
 		return;
 	}
-	node_work_prepare(&s->w, NVME_ATTACH, id_of(s))->readonly = s->want.readonly;
+	req = node_work_prepare(&s->w, NVME_ATTACH, id_of(s));
+	req->target = &s->target.at;
+	req->readonly = s->want.readonly;
 	go(s, ST_ATTACHING);
 }
 
