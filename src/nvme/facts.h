@@ -97,7 +97,10 @@ struct nvme_view {
 	struct nvme_device device;
 	enum nvme_top top; /* of the mounts stacked at path */
 	unsigned n_layers, n_foreign_layers;
-	unsigned n_dead; /* of our layers and those elsewhere: their device is gone */
+	/* Of our layers and those elsewhere: their device is gone. A layer at path itself
+	 * is ours then, for there is nothing left in it to mistake. */
+	unsigned n_dead;
+	bool is_dead; /* the top one */
 	/* Where one of those elsewhere is whose device is gone, "" = none. */
 	char dead_path[NVME_PATH_MAX + 1];
 	bool is_readonly; /* the top one */

@@ -199,8 +199,7 @@ static enum kin kin_of(const struct mountinfo_entry *e, const struct nvme_query 
 	if (mountinfo_is_node_of(e, dev))
 		return KIN_NODE;
 	/* The kubelet gives a target path to one volume only. */
-	if (q->recorded && !q->is_staging && strcmp(e->path, q->path) == 0 &&
-	    mountinfo_is_dead_node(e))
+	if (!q->is_staging && strcmp(e->path, q->path) == 0 && mountinfo_is_dead_node(e))
 		return KIN_DEAD;
 	return KIN_NONE;
 }
@@ -224,6 +223,7 @@ static void count(const struct mountinfo_entry *e, const struct nvme_query *q,
 static void set_top(const struct mountinfo_entry *e, enum kin kin, struct nvme_view *view)
 {
 	view->is_node = kin == KIN_NODE || (kin == KIN_DEAD && mountinfo_is_dead_node(e));
+	view->is_dead = kin == KIN_DEAD;
 	view->top = kin == KIN_NONE ? NVME_TOP_FOREIGN : NVME_TOP_OURS;
 	view->is_readonly = e->is_readonly;
 	(void)snprintf(view->fs_type, sizeof(view->fs_type), "%.*s", NVME_FS_MAX,

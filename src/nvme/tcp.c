@@ -145,7 +145,7 @@ static void see_sessions(const struct nvme_tcp *t, const struct nvme_query *q,
 	view->is_exported = view->state == NVME_LIVE;
 }
 
-/* What was mounted at the recorded path and exists no more. */
+/* What is mounted there exists no more. */
 static bool is_gone(const struct nvme_tcp *t, const struct mountinfo_entry *e)
 {
 	const char *name = strrchr(e->source, '/');
@@ -161,7 +161,7 @@ static bool is_gone(const struct nvme_tcp *t, const struct mountinfo_entry *e)
 	return access(path, F_OK) != 0;
 }
 
-static int find_dead(const struct nvme_tcp *t, const char *text, const char *recorded,
+static int find_dead(const struct nvme_tcp *t, const char *text, const char *path,
 		     struct mountinfo_dead *ret, struct err *err)
 {
 	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
@@ -170,7 +170,7 @@ static int find_dead(const struct nvme_tcp *t, const char *text, const char *rec
 	if (!e)
 		return err_nomem(err);
 	while (!n && (rc = mountinfo_next(&text, e)) > 0) {
-		if (strcmp(e->path, recorded) != 0 || !is_gone(t, e))
+		if (strcmp(e->path, path) != 0 || !is_gone(t, e))
 			continue;
 		ret->major = e->major;
 		ret->minor = e->minor;
@@ -187,13 +187,14 @@ static int look_at(const struct nvme_tcp *t, const char *text, const struct nvme
 	struct nvme_wanted wanted = { q->nqn, q->base_nqn, NULL };
 	struct mountinfo_dead dead;
 	struct nvme_sessions s;
-	int n = 0;
+	int n;
 
 	if (sysfs_nvme_find(t->sys_root, &wanted, &s, err) ||
 	    find_nqn(t, text, q, &s, ret, err))
 		return -1;
 	see_sessions(t, q, &s, ret);
-	if (q->recorded)
+	n = find_dead(t, text, q->path, &dead, err);
+	if (!n && q->recorded)
 		n = find_dead(t, text, q->recorded, &dead, err);
 	return n < 0 ? -1 : mountinfo_view(text, q, n ? &dead : NULL, ret, err);
 }

@@ -297,12 +297,18 @@ static unsigned n_stuck(struct nvme *nvme)
 	return 0;
 }
 
+static const char *stuck(struct nvme *nvme, const char *id)
+{
+	(void)id;
+	return fake_of(nvme)->stuck;
+}
+
 #define OPS(grow)                                                             \
 	{                                                                     \
 		.start = start, .look = look, .record_read = record_read,     \
 		.record_write = record_write, .record_forget = record_forget, \
 		.check_options = check_options, .may_grow_online = grow,      \
-		.n_stuck = n_stuck                                            \
+		.n_stuck = n_stuck, .stuck = stuck                            \
 	}
 
 static const struct nvme_ops online_ops = OPS(online), offline_ops = OPS(offline);
@@ -318,7 +324,8 @@ void fake_nvme_init(struct fake_nvme *f, uv_loop_t *loop, const char *nqn,
 				 .fail_write_at = -1,
 				 .fail_look_at = -1,
 				 .fail_code = ERR_PRECONDITION,
-				 .is_offline_only = is_offline };
+				 .is_offline_only = is_offline,
+				 .stuck = "" };
 	f->nvme.ops = is_offline ? &offline_ops : &online_ops;
 	snprintf(f->exported, sizeof(f->exported), "%s", nqn);
 }

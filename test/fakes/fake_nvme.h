@@ -32,6 +32,7 @@ struct fake_nvme {
 	int fail_write_at;    /* the nth record write from now fails; -1 none */
 	int fail_look_at;     /* the nth look from now fails; -1 none */
 	bool is_offline_only; /* file systems grow only unmounted */
+	const char *stuck;    /* what a stuck child was to do, "" = none */
 	/* Counts. */
 	unsigned n_requests[NVME_N_KINDS], n_all;
 };

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "csi/ids.h"
 #include "csi/node/publish.h"
 #include "csi/node/stage.h"
 #include "csi/node/unpublish.h"
@@ -92,7 +93,8 @@ static void kill_stage_in(unsigned state, bool later, bool has_data)
 
 	/* These are not on the way of a stage that succeeds. */
 	const char *name = node_stage_op.states[state];
-	bool is_other = strstr(name, "undoing") || strstr(name, "dropping") ||
+	bool is_other = strstr(name, "undoing") || strstr(name, "leftover") ||
+			strstr(name, "target") || strstr(name, "others") ||
 			strstr(name, "growing") || strcmp(name, "checking") == 0 ||
 			strcmp(name, "wiping") == 0 ||
 			(has_data && strcmp(name, "formatting") == 0);
@@ -120,6 +122,42 @@ Test(node_kill, stage_of_a_volume_with_data)
 		kill_stage_in(s, false, true);
 		kill_stage_in(s, true, true);
 	}
+}
+
+/* Staged under the first name, fenced, and staged anew under the second. */
+static void kill_clearing_in(unsigned state, bool later)
+{
+	char id[32], nqn[ID_NQN];
+	struct lab_args old = { .id = id, .fs_type = "ext4" }, anew = old;
+
+	snprintf(id, sizeof(id), "fenced-%u-%d", state, later);
+	lab_open_real(&lab);
+	lab_image(&lab, id, 16 * MIB);
+	OK(&lab, lab_stage(&lab, &old));
+	lab_check(&lab, lab_run("echo kept > %s/f", lab.staging) == 0);
+	id_base_nqn(id, nqn);
+	lab_unexport(&lab, nqn);
+	id_fenced_nqn(id, 1, nqn);
+	lab_export(&lab, id, nqn);
+	anew.nqn = nqn;
+	kill_type = &node_stage_op;
+	kill_state = state;
+	kills_later = later;
+	lab_check(&lab, die_in("NodeStageVolume", lab_stage_request(&lab, &anew)));
+	OK(&lab, until_unlocked(lab_stage, &anew));
+	lab_check(&lab, lab_mounts(lab.staging) == 1 && lab_loops(&lab) == 1);
+	lab_check(&lab, lab_run("grep -q kept %s/f", lab.staging) == 0);
+	OK(&lab, until_unlocked(lab_unstage, &anew));
+	lab_close(&lab);
+}
+
+Test(node_kill, clearing_of_a_fenced_leftover)
+{
+	for (unsigned s = 0; s < node_stage_op.n_states; s++)
+		if (strstr(node_stage_op.states[s], "leftover")) {
+			kill_clearing_in(s, false);
+			kill_clearing_in(s, true);
+		}
 }
 
 static void kill_publish_in(unsigned state, bool later, bool is_block)
@@ -174,9 +212,14 @@ static void kill_end_in(const struct op_type *type, unsigned state, bool later)
 	kill_type = type;
 	kill_state = state;
 	kills_later = later;
+	/* These two are for targets that do not answer. */
+	bool is_other = strcmp(type->states[state], "asking") == 0 ||
+			strcmp(type->states[state], "cutting") == 0;
+
 	lab_check(&lab,
-		  die_in(is_unstage ? "NodeUnstageVolume" : "NodeUnpublishVolume",
-			 is_unstage ? &unstage.base : &unpublish.base),
+		  is_other !=
+			  die_in(is_unstage ? "NodeUnstageVolume" : "NodeUnpublishVolume",
+				 is_unstage ? &unstage.base : &unpublish.base),
 		  "%s", type->states[state]);
 	OK(&lab, until_unlocked(lab_unpublish, &a));
 	lab_check(&lab, access(lab.target, F_OK) != 0);

@@ -56,6 +56,33 @@ static void finish(struct node_work *w, const struct err *err)
 	op_move(&w->rpc.op, ST_DONE);
 }
 
+static bool is_node_at(struct node_work *w)
+{
+	/* A raw block volume is nowhere mounted at its staging path. */
+	if (w->has_record && w->record.is_block && w->view.device.path[0] &&
+	    strcmp(w->path, w->record.staging) == 0)
+		return true;
+	return !w->view.n_layers &&
+	       node_file_at(w->path, &w->view.device) == NODE_FILE_SAME;
+}
+
+/* What would only hang, or cannot be, is not begun. */
+static int check_view(struct node_work *w, struct err *err)
+{
+	if (w->view.is_dead)
+		return err_set(err, ERR_PRECONDITION,
+			       "the device is gone: the volume must be unstaged and "
+			       "staged, which grows it");
+	if (w->view.state == NVME_RECOVERING)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "the target does not answer: nothing is grown");
+	if (w->has_record && w->record.is_readonly)
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume is staged read-only: it is grown when it is "
+			       "next staged for a writer");
+	return node_work_check_stuck(w, id_of(w), err);
+}
+
 /* A malformed id or path does not exist; the spec's NOT_FOUND. */
 static int prepare(struct node_work *w, struct err *err)
 {
@@ -72,15 +99,13 @@ static int prepare(struct node_work *w, struct err *err)
 	node_path_canonical(req->volume_path, w->path);
 	if (node_work_read_record(w, req->volume_id, err) || node_work_look(w, &at, err))
 		return -1;
-	if (w->view.top == NVME_TOP_OURS)
-		return 0;
-	/* A raw block volume is nowhere mounted at its staging path. */
-	if (w->has_record && w->record.is_block && w->view.device.path[0] &&
-	    strcmp(w->path, w->record.staging) == 0) {
-		w->view.is_node = true;
-		return 0;
+	if (w->view.top != NVME_TOP_OURS) {
+		w->view.is_node = is_node_at(w);
+		if (!w->view.is_node)
+			return err_set(err, ERR_NOT_FOUND,
+				       "the volume is not at volume_path");
 	}
-	return err_set(err, ERR_NOT_FOUND, "the volume is not at volume_path");
+	return check_view(w, err);
 }
 
 static void do_start(struct node_work *w)

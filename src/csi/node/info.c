@@ -46,6 +46,7 @@ int node_capabilities(struct rpc *rpc, struct err *err)
 		RPC_TYPE(STAGE_UNSTAGE_VOLUME),
 		RPC_TYPE(GET_VOLUME_STATS),
 		RPC_TYPE(EXPAND_VOLUME),
+		RPC_TYPE(VOLUME_CONDITION),
 		RPC_TYPE(SINGLE_NODE_MULTI_WRITER),
 	};
 	enum { N = sizeof(types) / sizeof(types[0]) };

@@ -36,11 +36,37 @@ static int check_mounted(const struct plan_stage *want, const struct nvme_view *
 	return 0;
 }
 
+/* Not a final code: the kubelet would forget that something is mounted here. */
+static int plan_dead(const struct nvme_view *view, enum plan_begin *ret, struct err *err)
+{
+	*ret = PLAN_CLEAR;
+	return view->n_elsewhere
+		       ? err_set(err, ERR_ABORTED,
+				 "the device is gone, and the volume is still published "
+				 "at %u paths: its pods must end first",
+				 view->n_elsewhere)
+		       : 0;
+}
+
+/* Dead mounts elsewhere hold nothing that an attach could touch. */
+static int plan_attach(const struct plan_stage *want, const struct nvme_view *view,
+		       enum plan_begin *ret, struct err *err)
+{
+	if (view->n_elsewhere > view->n_dead && !want->is_block)
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume is in use at %u other paths",
+			       view->n_elsewhere - view->n_dead);
+	*ret = view->n_other_sessions ? PLAN_CUT_OTHERS : PLAN_ATTACH;
+	return 0;
+}
+
 int plan_stage_begin(const struct plan_stage *want, const struct nvme_view *view,
 		     const struct nvme_record *rec, enum plan_begin *ret, struct err *err)
 {
 	bool is_recorded = rec && rec->stage == NVME_STAGED && rec->is_this_boot;
 
+	if (view->n_layers > view->n_foreign_layers && view->is_dead)
+		return plan_dead(view, ret, err);
 	if (view->n_layers) {
 		if (check_mounted(want, view, rec, err))
 			return -1;
@@ -53,12 +79,7 @@ int plan_stage_begin(const struct plan_stage *want, const struct nvme_view *view
 		*ret = PLAN_STAGED;
 		return 0;
 	}
-	if (view->n_elsewhere && !want->is_block)
-		return err_set(err, ERR_PRECONDITION,
-			       "the volume is in use at %u other paths",
-			       view->n_elsewhere);
-	*ret = PLAN_ATTACH;
-	return 0;
+	return plan_attach(want, view, ret, err);
 }
 
 int plan_stage_device(const struct plan_stage *want, const struct nvme_device *dev,
@@ -75,10 +96,14 @@ int plan_stage_device(const struct plan_stage *want, const struct nvme_device *d
 	return 0;
 }
 
-/* Our own mkfs, begun under this very record, and nothing was mounted since. */
-static bool was_cut_short(const struct nvme_record *rec)
+/* Our own mkfs, begun under this very record on a device of this size, and nothing was
+ * mounted since. */
+static bool was_cut_short(const struct plan_found *found)
 {
-	return rec->stage == NVME_FORMATTING && !rec->was_mounted;
+	const struct nvme_record *rec = found->rec;
+
+	return rec->stage == NVME_FORMATTING && !rec->was_mounted &&
+	       rec->size_bytes == found->device_bytes;
 }
 
 static int plan_blank(const struct plan_stage *want, const struct nvme_record *rec,
@@ -118,22 +143,23 @@ static int check_fs(const struct plan_stage *want, const struct nvme_content *co
 	return 0;
 }
 
-int plan_stage_content(const struct plan_stage *want, const struct nvme_content *content,
-		       const struct nvme_record *rec, enum plan_content *ret,
-		       struct err *err)
+int plan_stage_content(const struct plan_stage *want, const struct plan_found *found,
+		       enum plan_content *ret, struct err *err)
 {
+	const struct nvme_content *content = found->content;
+
 	switch (content->kind) {
 	case NVME_BLANK:
-		return plan_blank(want, rec, ret, err);
+		return plan_blank(want, found->rec, ret, err);
 	case NVME_FS:
 		/* mkfs writes its primary superblock last: one that can be read was
 		 * finished, or is another node's work since. Never formatted again. */
-		if (check_fs(want, content, rec, err))
+		if (check_fs(want, content, found->rec, err))
 			return -1;
 		*ret = content->is_dirty ? PLAN_CHECK : PLAN_MOUNT;
 		return 0;
 	default:
-		if (!was_cut_short(rec) || want->readonly)
+		if (!was_cut_short(found) || want->readonly)
 			return err_set(err, ERR_PRECONDITION,
 				       "never formatted, for the device holds %s",
 				       content->found);
@@ -153,6 +179,23 @@ bool plan_needs_growth(const struct nvme_content *content, uint64_t device_bytes
 
 /* ---- publish */
 
+/* One volume is staged once on a node, whichever claim asks: a writer beside readers
+ * comes as another PV with the same handle. */
+static int check_mode(const struct plan_publish *want, const struct nvme_record *rec,
+		      struct err *err)
+{
+	if (!rec || rec->is_adopted)
+		return 0; /* staged under other rules */
+	if (rec->is_readonly && !want->is_reader)
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume is staged for readers only: no writer");
+	if (!rec->is_readonly && want->is_reader)
+		return err_set(err, ERR_PRECONDITION,
+			       "the volume is staged for a writer: no readers of many "
+			       "nodes beside it");
+	return 0;
+}
+
 static int check_staged(const struct plan_publish *want, const struct plan_facts *f,
 			struct err *err)
 {
@@ -160,20 +203,25 @@ static int check_staged(const struct plan_publish *want, const struct plan_facts
 		return err_set(err, ERR_PRECONDITION,
 			       "the volume is staged under another NQN: it was fenced "
 			       "and must be unstaged first");
+	if (f->staging->is_dead)
+		return err_set(err, ERR_PRECONDITION,
+			       "the device is gone under the staging mount: the volume "
+			       "must be unstaged first");
 	if (!want->is_block && f->staging->top != NVME_TOP_OURS)
 		return err_set(err, ERR_PRECONDITION, "the volume is not staged");
 	if (want->is_block && (!f->staging->device.path[0] || f->staging->n_layers))
 		return err_set(err, ERR_PRECONDITION,
 			       "the volume is not staged as block");
-	return 0;
+	return check_mode(want, f->rec, err);
 }
 
+/* Dead ones use nothing. */
 static int check_others(const struct plan_publish *want, const struct nvme_view *target,
 			struct err *err)
 {
 	unsigned n_readonly = target->n_elsewhere - target->n_elsewhere_writable;
 
-	if (want->is_single_writer && target->n_elsewhere)
+	if (want->is_single_writer && target->n_elsewhere > target->n_dead)
 		return err_set(err, ERR_PRECONDITION,
 			       "the volume is published at another path already, and its "
 			       "access mode allows one");
@@ -187,6 +235,15 @@ static int check_others(const struct plan_publish *want, const struct nvme_view 
 	return 0;
 }
 
+/* A plain node of the right device is the earlier driver's way and serves, except that it
+ * cannot be made read-only. */
+static enum plan_target plan_unmounted(const struct plan_publish *want,
+				       const struct plan_facts *f)
+{
+	return want->is_block && f->has_node && !want->readonly ? PLAN_PUBLISHED
+								: PLAN_BIND;
+}
+
 int plan_publish(const struct plan_publish *want, const struct plan_facts *f,
 		 enum plan_target *ret, struct err *err)
 {
@@ -198,7 +255,11 @@ int plan_publish(const struct plan_publish *want, const struct plan_facts *f,
 		return err_set(err, ERR_PRECONDITION,
 			       "something else is mounted at the target path");
 	if (f->target->top == NVME_TOP_NONE) {
-		*ret = PLAN_BIND;
+		*ret = plan_unmounted(want, f);
+		return 0;
+	}
+	if (f->target->is_dead) {
+		*ret = PLAN_REPLACE;
 		return 0;
 	}
 	if (f->target->is_node != want->is_block || f->target->is_readonly != is_ro)

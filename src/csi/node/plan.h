@@ -17,6 +17,8 @@ enum plan_begin {
 	PLAN_ADOPT,  /* staged already, but no record says so (another driver, a lost
 			disk, a kill between mount and record): write it */
 	PLAN_ATTACH,
+	PLAN_CUT_OTHERS, /* and attach: sessions under older names are left */
+	PLAN_CLEAR,	 /* its device is gone under the staging mount (plan_off.h) */
 };
 /* rec NULL: there is none; else of the wanted NQN. */
 int plan_stage_begin(const struct plan_stage *want, const struct nvme_view *view,
@@ -33,22 +35,31 @@ enum plan_content {
 	PLAN_FORMAT,	  /* proven blank: and mount */
 	PLAN_FORMAT_ANEW, /* our own mkfs was cut short: wipe, format, mount */
 };
-/* rec is the record as it is; it exists since before the attach. */
-int plan_stage_content(const struct plan_stage *want, const struct nvme_content *content,
-		       const struct nvme_record *rec, enum plan_content *ret,
-		       struct err *err);
+struct plan_found {
+	const struct nvme_content *content;
+	uint64_t device_bytes;
+	const struct nvme_record *rec; /* as it is; it exists since before the attach */
+};
+int plan_stage_content(const struct plan_stage *want, const struct plan_found *found,
+		       enum plan_content *ret, struct err *err);
 /* Whether the device has grown under its file system. */
 bool plan_needs_growth(const struct nvme_content *content, uint64_t device_bytes);
 
 struct plan_publish {
 	const char *nqn;
 	bool is_block, readonly, is_single_writer;
+	bool is_reader; /* by its access mode, not by the request alone */
 };
-enum plan_target { PLAN_PUBLISHED, PLAN_BIND };
+enum plan_target {
+	PLAN_PUBLISHED,
+	PLAN_BIND,
+	PLAN_REPLACE, /* what is there leads nowhere: it goes first */
+};
 struct plan_facts {
 	const struct nvme_view *staging; /* looked at the staging path */
 	const struct nvme_view *target;	 /* at the target path, besides staging */
 	const struct nvme_record *rec;	 /* NULL = none */
+	bool has_node; /* at the target, unmounted: the volume's device as a plain node */
 };
 int plan_publish(const struct plan_publish *want, const struct plan_facts *facts,
 		 enum plan_target *ret, struct err *err);

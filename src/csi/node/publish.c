@@ -3,19 +3,24 @@
 #include "csi/caps.h"
 #include "csi/ids.h"
 #include "csi/node/contexts.h"
+#include "csi/node/event.h"
 #include "csi/node/plan.h"
 
 /*   start ─┬─(published already, or refused)──────▶ done
- *          └─▶ binding ─┬──────────────────────────▶ done
- *                       └─(failed)─▶ undoing ──────▶ done
+ *          ├─(dead)─▶ clearing ─(looked at anew)─┐
+ *          └─▶ binding ◀─────────────────────────┘
+ *                 ├────────────────────────────────▶ done
+ *                 └─(failed)─▶ undoing ────────────▶ done
  *
  * Failures: not staged, or under another NQN; the target is something else's or not
  * empty; published elsewhere where the access mode allows one; bind refused; deadline. */
-enum { ST_START, ST_BINDING, ST_UNDOING, ST_DONE, ST_N };
+enum { ST_START, ST_CLEARING, ST_BINDING, ST_UNDOING, ST_DONE, ST_N };
 
-static const char *const names[ST_N] = { "start", "binding", "undoing", "done" };
+static const char *const names[ST_N] = { "start", "clearing", "binding", "undoing",
+					 "done" };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_BINDING) | OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_CLEARING) | OP_BIT(ST_BINDING) | OP_BIT(ST_DONE),
+	[ST_CLEARING] = OP_BIT(ST_BINDING) | OP_BIT(ST_DONE),
 	[ST_BINDING] = OP_BIT(ST_UNDOING) | OP_BIT(ST_DONE),
 	[ST_UNDOING] = OP_BIT(ST_DONE),
 };
@@ -80,6 +85,7 @@ static int read_want(struct node_work *w, struct plan_publish *want, struct err 
 		.readonly =
 			caps_use(req->volume_capability, req->readonly) == CAPS_READER,
 		.is_single_writer = caps_is_single_writer(req->volume_capability),
+		.is_reader = caps_use(req->volume_capability, false) == CAPS_READER,
 	};
 	return 0;
 }
@@ -106,6 +112,8 @@ static int plan(struct node_work *w, struct plan_publish *want, enum plan_target
 	*first = w->view;
 	if (node_work_look(w, &target, err))
 		return -1;
+	facts.has_node = !w->view.n_layers &&
+			 node_file_at(w->path, &first->device) == NODE_FILE_SAME;
 	return plan_publish(want, &facts, ret, err);
 }
 
@@ -126,24 +134,65 @@ static int prepare(struct node_work *w, struct plan_publish *want, enum plan_tar
 	return plan(w, want, ret, err);
 }
 
+static void bind_target(struct node_work *w, const struct plan_publish *want)
+{
+	struct nvme_req *req = node_work_prepare(w, NVME_BIND, id_of(w));
+
+	req->from = want->is_block ? NULL : w->staging;
+	req->path = w->path;
+	req->readonly = want->readonly;
+	op_move(&w->rpc.op, ST_BINDING);
+	node_work_go(w);
+}
+
+static void clear(struct node_work *w)
+{
+	node_event(id_of(w), NODE_EVENT_DEVICE_GONE, w->path);
+	node_work_prepare(w, NVME_UNMOUNT, id_of(w))->path = w->path;
+	w->req.is_target = true;
+	op_move(&w->rpc.op, ST_CLEARING);
+	node_work_go(w);
+}
+
+static void carry_out(struct node_work *w, const struct plan_publish *want,
+		      enum plan_target target)
+{
+	struct err err = { .code = ERR_OK };
+
+	if (target == PLAN_BIND) {
+		bind_target(w, want);
+	} else if (target == PLAN_REPLACE && w->rpc.op.state == ST_START) {
+		clear(w);
+	} else {
+		if (target == PLAN_REPLACE)
+			(void)err_set(&err, ERR_ABORTED, "the target is still mounted");
+		finish(w, &err);
+	}
+}
+
 static void do_start(struct node_work *w)
 {
 	struct err err = { .code = ERR_OK };
 	struct plan_publish want;
 	enum plan_target target;
-	struct nvme_req *req;
 
-	if (op_failed(&w->rpc.op) || prepare(w, &want, &target, &err) ||
-	    target == PLAN_PUBLISHED) {
+	if (op_failed(&w->rpc.op) || prepare(w, &want, &target, &err))
 		finish(w, &err);
-		return;
-	}
-	req = node_work_prepare(w, NVME_BIND, id_of(w));
-	req->from = want.is_block ? NULL : w->staging;
-	req->path = w->path;
-	req->readonly = want.readonly;
-	op_move(&w->rpc.op, ST_BINDING);
-	node_work_go(w);
+	else
+		carry_out(w, &want, target);
+}
+
+static void after_clearing(struct node_work *w)
+{
+	struct err err = { .code = ERR_OK };
+	struct plan_publish want;
+	enum plan_target target;
+
+	if (node_work_failed(w) || read_want(w, &want, &err) ||
+	    plan(w, &want, &target, &err))
+		finish(w, &err);
+	else
+		carry_out(w, &want, target);
 }
 
 static int look_at_target(struct node_work *w, struct err *err)
@@ -206,6 +255,8 @@ static void step(struct op *op)
 
 	if (op->state == ST_START)
 		do_start(w);
+	else if (op->state == ST_CLEARING)
+		after_clearing(w);
 	else if (op->state == ST_BINDING)
 		after_binding(w);
 	else if (op->state == ST_UNDOING)

@@ -2,6 +2,7 @@
 #define CSI_NODE_STAGE_H
 #include "csi/node/contexts.h"
 #include "csi/node/plan.h"
+#include "csi/node/plan_off.h"
 #include "csi/node/work.h"
 
 /* NodeStageVolume: attach, prove what the device holds, format only what is proven blank,
@@ -14,6 +15,8 @@ struct node_stage {
 	char own_uuid[NVME_UUID_MAX + 1];
 	const char *const *options; /* from the arena, ended by NULL */
 	struct nvme_content content;
+	bool is_joined; /* a fact: the session was there before and is not by our record
+			 */
 };
 
 extern const struct op_type node_stage_op;

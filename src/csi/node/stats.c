@@ -1,11 +1,14 @@
 #include "csi/node/stats.h"
 
 #include "csi/ids.h"
+#include "csi/node/event.h"
+#include "csi/node/health.h"
 
 /*   start ─┬─▶ asking ─▶ done
- *          └─(block, or unknown volume or path)─▶ done
+ *          └─(block, nothing to ask, or unknown volume or path)─▶ done
  *
- * Failures: not at that path (NOT_FOUND); statfs refused or not answered in time. */
+ * Failures: not at that path (NOT_FOUND); statfs refused or not answered in time. Where
+ * the volume is abnormal anyway, that is the answer: the condition, without usage. */
 enum { ST_START, ST_ASKING, ST_DONE, ST_N };
 
 static const char *const names[ST_N] = { "start", "asking", "done" };
@@ -55,11 +58,54 @@ static Csi__V1__VolumeUsage *add_usage(struct node_work *w,
 	return u;
 }
 
-static int prepare(struct node_work *w, struct err *err)
+/* Always there in a successful answer; the bool says whether all is well. */
+static int add_condition(struct node_work *w, bool is_other_node, bool *ret_is_well,
+			 struct err *err)
+{
+	Csi__V1__NodeGetVolumeStatsResponse *resp = (void *)w->rpc.resp;
+	Csi__V1__VolumeCondition *c = arena_alloc(&w->rpc.arena, sizeof(*c));
+	struct nvme *nvme = w->rpc.csi->nvme;
+	struct health_facts facts = { .view = &w->view,
+				      .rec = w->has_record ? &w->record : NULL,
+				      .stuck = nvme->ops->stuck(
+					      nvme, request(&w->rpc)->volume_id),
+				      .is_other_node = is_other_node };
+	char message[200];
+
+	if (!c)
+		return err_nomem(err);
+	csi__v1__volume_condition__init(c);
+	c->abnormal = health_judge(&facts, message);
+	c->message = arena_strdup(&w->rpc.arena, message);
+	resp->volume_condition = c;
+	*ret_is_well = !c->abnormal;
+	if (w->view.is_dead)
+		node_event(request(&w->rpc)->volume_id, NODE_EVENT_DEVICE_GONE, w->path);
+	return c->message ? 0 : err_nomem(err);
+}
+
+/* The target as the earlier driver published a block volume: a device node, no mount. */
+static int look(struct node_work *w, bool *ret_is_other_node, struct err *err)
+{
+	struct node_place at = { .id = request(&w->rpc)->volume_id, .path = w->path };
+	enum node_file file = NODE_FILE_NONE;
+
+	if (node_work_read_record(w, at.id, err) || node_work_look(w, &at, err))
+		return -1;
+	if (w->view.top == NVME_TOP_NONE)
+		file = node_file_at(w->path, &w->view.device);
+	if (w->view.top != NVME_TOP_OURS && file == NODE_FILE_NONE)
+		return err_set(err, ERR_NOT_FOUND, "the volume is not at volume_path");
+	w->view.is_node |= file != NODE_FILE_NONE;
+	*ret_is_other_node = file == NODE_FILE_OTHER;
+	return 0;
+}
+
+static int prepare(struct node_work *w, bool *ret_is_well, struct err *err)
 {
 	const Csi__V1__NodeGetVolumeStatsRequest *req = request(&w->rpc);
-	struct node_place at = { .id = req->volume_id, .path = w->path };
 	Csi__V1__NodeGetVolumeStatsResponse *resp;
+	bool is_other_node = false;
 	struct err ignored;
 
 	if (!id_is_volume(req->volume_id) ||
@@ -73,35 +119,39 @@ static int prepare(struct node_work *w, struct err *err)
 	if (!resp->usage)
 		return err_nomem(err);
 	node_path_canonical(req->volume_path, w->path);
-	if (node_work_read_record(w, req->volume_id, err) || node_work_look(w, &at, err))
-		return -1;
-	if (w->view.top != NVME_TOP_OURS)
-		return err_set(err, ERR_NOT_FOUND, "the volume is not at volume_path");
+	return look(w, &is_other_node, err) ||
+			       add_condition(w, is_other_node, ret_is_well, err)
+		       ? -1
+		       : 0;
+}
+
+static int fill_block(struct node_work *w, struct err *err)
+{
+	Csi__V1__VolumeUsage *bytes = add_usage(w, CSI__V1__VOLUME_USAGE__UNIT__BYTES);
+
+	if (!bytes)
+		return err_nomem(err);
+	bytes->total = (int64_t)w->view.device.size_bytes;
 	return 0;
 }
 
 static void do_start(struct node_work *w)
 {
 	struct err err = { .code = ERR_OK };
-	Csi__V1__VolumeUsage *bytes;
+	bool is_well;
 
-	if (op_failed(&w->rpc.op) || prepare(w, &err)) {
+	if (op_failed(&w->rpc.op) || prepare(w, &is_well, &err)) {
 		finish(w, &err);
-		return;
-	}
-	if (!w->view.is_node) {
+	} else if (is_well && !w->view.is_node) {
 		node_work_prepare(w, NVME_STATS, request(&w->rpc)->volume_id)->path =
 			w->path;
 		op_move(&w->rpc.op, ST_ASKING);
 		node_work_go(w);
-		return;
+	} else {
+		if (is_well)
+			(void)fill_block(w, &err);
+		finish(w, &err);
 	}
-	bytes = add_usage(w, CSI__V1__VOLUME_USAGE__UNIT__BYTES);
-	if (bytes)
-		bytes->total = (int64_t)w->view.device.size_bytes;
-	else
-		(void)err_nomem(&err);
-	finish(w, &err);
 }
 
 /* btrfs counts no inodes: its zeroes are what df shows too. */

@@ -1,25 +1,61 @@
 #include "csi/node/unstage.h"
 
-#include "core/log.h"
+#include <string.h>
+
 #include "csi/ids.h"
+#include "csi/node/event.h"
+#include "csi/node/plan_off.h"
 
-/*   start ─▶ syncing ─▶ unmounting ─▶ proving ─▶ detaching ─▶ done
- *     ├─(not mounted)──────────────────▲           (each failure: ─▶ done)
- *     └─(nothing there)─────────────────────────────────────▶ done
+/*   start ─▶ asking ─▶ syncing ─▶ unmounting ─▶ proving ─▶ detaching ─▶ done
+ *               └─(refused for good)─▶ cutting ─▶ unmounting ───────────▶ done
  *
- * Failures: still published; something else mounted there; busy; the record cannot be
- * written; a child's deadline. A syncfs that fails is logged: the data is lost already,
- * and the volume must come off. */
-enum { ST_START, ST_SYNCING, ST_UNMOUNTING, ST_PROVING, ST_DETACHING, ST_DONE, ST_N };
+ * Those of them that are needed, by a look before each (plan_off.h); each failure: done.
+ *
+ * Failures: still published; something else mounted there; busy; the target does not
+ * answer; a child's deadline, or one that is stuck already. The record stays until the
+ * end, and the next call goes on. A syncfs that fails is told of: the data is lost
+ * already, and the volume must come off. */
+enum {
+	ST_START,
+	ST_ASKING,
+	ST_SYNCING,
+	ST_UNMOUNTING,
+	ST_PROVING,
+	ST_DETACHING,
+	ST_CUTTING,
+	ST_DONE,
+	ST_N
+};
 
-static const char *const names[ST_N] = { "start",   "syncing",	 "unmounting",
-					 "proving", "detaching", "done" };
+static const char *const names[ST_N] = { "start",   "asking",	 "syncing", "unmounting",
+					 "proving", "detaching", "cutting", "done" };
+
+#define OFF                                                                  \
+	(OP_BIT(ST_UNMOUNTING) | OP_BIT(ST_PROVING) | OP_BIT(ST_DETACHING) | \
+	 OP_BIT(ST_CUTTING) | OP_BIT(ST_DONE))
+
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_SYNCING) | OP_BIT(ST_PROVING) | OP_BIT(ST_DONE),
-	[ST_SYNCING] = OP_BIT(ST_UNMOUNTING) | OP_BIT(ST_DONE),
-	[ST_UNMOUNTING] = OP_BIT(ST_PROVING) | OP_BIT(ST_DONE),
-	[ST_PROVING] = OP_BIT(ST_DETACHING) | OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_ASKING) | OP_BIT(ST_SYNCING) | OFF,
+	[ST_ASKING] = OP_BIT(ST_SYNCING) | OFF,
+	[ST_SYNCING] = OFF,
+	[ST_UNMOUNTING] = OFF,
+	[ST_PROVING] = OFF,
 	[ST_DETACHING] = OP_BIT(ST_DONE),
+	[ST_CUTTING] = OP_BIT(ST_UNMOUNTING) | OP_BIT(ST_DONE),
+};
+
+/* What each step of the plan is here, and back. */
+static const struct {
+	unsigned state;
+	enum nvme_kind kind;
+} steps[] = {
+	[PLAN_OFF_BEGIN] = { ST_START, NVME_N_KINDS },
+	[PLAN_OFF_ASK] = { ST_ASKING, NVME_ASK },
+	[PLAN_OFF_SYNC] = { ST_SYNCING, NVME_SYNC },
+	[PLAN_OFF_UNMOUNT] = { ST_UNMOUNTING, NVME_UNMOUNT },
+	[PLAN_OFF_PROVE] = { ST_PROVING, NVME_PROVE },
+	[PLAN_OFF_DETACH] = { ST_DETACHING, NVME_DETACH },
+	[PLAN_OFF_CUT] = { ST_CUTTING, NVME_CUT },
 };
 
 static const Csi__V1__NodeUnstageVolumeRequest *request(const struct rpc *rpc)
@@ -61,13 +97,6 @@ static void finish(struct node_work *w, const struct err *err)
 	op_move(&w->rpc.op, ST_DONE);
 }
 
-static void go(struct node_work *w, enum nvme_kind kind, unsigned state)
-{
-	node_work_prepare(w, kind, id_of(w))->path = w->path;
-	op_move(&w->rpc.op, state);
-	node_work_go(w);
-}
-
 /* The device is gone, or never was: the record has nothing left to tell. */
 static void forget(struct node_work *w)
 {
@@ -79,43 +108,77 @@ static void forget(struct node_work *w)
 	finish(w, &err);
 }
 
-/* From here on the device may go at any time, also after a detach that was not proven:
- * the record of a block volume says so first, for the device alone would pass as staged.
- * What is mounted needs no such word. */
-static void detach(struct node_work *w)
+static enum plan_off last_of(const struct node_work *w)
 {
-	struct err err = { .code = ERR_OK };
+	unsigned i = PLAN_OFF_BEGIN;
 
-	if (w->has_record && w->record.is_block && w->record.stage == NVME_STAGED) {
-		w->record.stage = NVME_ATTACHING;
-		if (node_work_write_record(w, id_of(w), &err)) {
-			finish(w, &err);
-			return;
-		}
-	}
-	go(w, NVME_DETACH, ST_DETACHING);
+	while (steps[i].state != w->rpc.op.state)
+		i++;
+	return (enum plan_off)i;
 }
 
-/* Nothing is mounted at the staging path any more. */
-static void prove(struct node_work *w)
+static void tell(const struct node_work *w, enum plan_off step)
 {
-	struct err err = { .code = ERR_OK };
+	if (step == PLAN_OFF_UNMOUNT && w->view.is_dead)
+		node_event(id_of(w), NODE_EVENT_DEVICE_GONE, w->path);
+	else if (step == PLAN_OFF_CUT && w->view.device.path[0])
+		node_event(id_of(w), NODE_EVENT_FENCED, w->view.nqn);
+}
 
-	if (look(w, &err)) {
-		finish(w, &err);
-	} else if (w->view.n_layers) {
-		(void)err_set(&err, ERR_ABORTED, "the staging path is still mounted");
-		finish(w, &err);
-	} else if (w->view.n_elsewhere) {
-		(void)err_set(&err, ERR_PRECONDITION,
-			      "the volume is still published at %u paths",
-			      w->view.n_elsewhere);
-		finish(w, &err);
-	} else if (w->view.device.path[0]) {
-		go(w, NVME_PROVE, ST_PROVING);
-	} else {
+static void take_step(struct node_work *w, enum plan_off step)
+{
+	if (step == PLAN_OFF_DONE) {
 		forget(w);
+		return;
 	}
+	tell(w, step);
+	node_work_prepare(w, steps[step].kind, id_of(w))->path = w->path;
+	op_move(&w->rpc.op, steps[step].state);
+	node_work_go(w);
+}
+
+/* A stuck child leaves two things to do: ask, and cut. */
+static int check_stuck(const struct node_work *w, enum plan_off step, struct err *err)
+{
+	if (step == PLAN_OFF_ASK || step == PLAN_OFF_CUT)
+		return 0;
+	return node_work_check_stuck(w, id_of(w), err);
+}
+
+/* w->view is of now. */
+static void go_on(struct node_work *w)
+{
+	struct plan_off_facts facts = { .view = &w->view,
+					.last = last_of(w),
+					.is_refused = w->req.is_refused };
+	struct err err = { .code = ERR_OK };
+	enum plan_off step;
+
+	if (plan_unstage(&facts, &step, &err) || check_stuck(w, step, &err))
+		finish(w, &err);
+	else
+		take_step(w, step);
+}
+
+/* What another boot recorded is a hint: when nothing is here under that name, whatever
+ * is here of the volume counts. */
+static int look_first(struct node_work *w, struct err *err)
+{
+	struct node_place at = {
+		.id = id_of(w), .nqn = "", .path = w->path, .is_staging = true
+	};
+
+	if (look(w, err))
+		return -1;
+	if (!w->has_record || w->record.is_this_boot || plan_has_session(&w->view))
+		return 0;
+	if (node_work_look(w, &at, err))
+		return -1;
+	if (w->view.nqn[0]) {
+		memcpy(w->record.nqn, w->view.nqn, sizeof(w->record.nqn));
+		memcpy(w->record.source, w->view.source, sizeof(w->record.source));
+	}
+	return 0;
 }
 
 static int prepare(struct node_work *w, struct err *err)
@@ -124,17 +187,7 @@ static int prepare(struct node_work *w, struct err *err)
 	if (!w->rpc.resp)
 		return err_nomem(err);
 	node_path_canonical(request(&w->rpc)->staging_target_path, w->path);
-	if (node_work_read_record(w, id_of(w), err) || look(w, err))
-		return -1;
-	if (w->view.n_foreign_layers)
-		return err_set(err, ERR_PRECONDITION,
-			       "what is mounted at the staging path is not this volume");
-	/* Unmounting it would only hide from the kubelet what its pods still hold. */
-	if (w->view.n_elsewhere)
-		return err_set(err, ERR_PRECONDITION,
-			       "the volume is still published at %u paths",
-			       w->view.n_elsewhere);
-	return 0;
+	return node_work_read_record(w, id_of(w), err) || look_first(w, err) ? -1 : 0;
 }
 
 static void do_start(struct node_work *w)
@@ -151,59 +204,48 @@ static void do_start(struct node_work *w)
 		finish(w, &err);
 	} else if (prepare(w, &err)) {
 		finish(w, &err);
-	} else if (w->view.n_layers) {
-		go(w, NVME_SYNC, ST_SYNCING);
 	} else {
-		prove(w);
+		go_on(w);
 	}
 }
 
-static void after_syncing(struct node_work *w)
+/* Nothing is begun that would hang: it would hold what it waits for. */
+static void fail_unanswered(struct node_work *w)
 {
-	struct err err = { .code = ERR_OK };
+	struct err err = w->req.op.err;
 
-	if (op_failed(&w->rpc.op)) {
-		finish(w, &err);
-		return;
-	}
-	if (op_failed(&w->req.op))
-		log_error("node", "syncfs failed: data written last may be lost",
-			  KS("volume", id_of(w)), KS("err", w->req.op.err.msg));
-	go(w, NVME_UNMOUNT, ST_UNMOUNTING);
+	(void)err_wrap(&err, "stuck, for the target does not answer");
+	finish(w, &err);
 }
 
-static void after_detaching(struct node_work *w)
+static bool is_fatal(struct node_work *w)
+{
+	bool is_sync = w->rpc.op.state == ST_SYNCING && !w->req.is_stuck;
+
+	if (!is_sync || !op_failed(&w->req.op))
+		return node_work_failed(w);
+	node_event(id_of(w), NODE_EVENT_SYNC_FAILED, w->req.op.err.msg);
+	return op_failed(&w->rpc.op);
+}
+
+static void after_request(struct node_work *w)
 {
 	struct err err = { .code = ERR_OK };
 
-	if (look(w, &err)) {
+	if (w->rpc.op.state == ST_ASKING && op_failed(&w->req.op))
+		fail_unanswered(w);
+	else if (is_fatal(w) || look(w, &err))
 		finish(w, &err);
-	} else if (w->view.device.path[0]) {
-		(void)err_set(&err, ERR_ABORTED, "the device is still there");
-		finish(w, &err);
-	} else {
-		forget(w);
-	}
+	else
+		go_on(w);
 }
 
 static void step(struct op *op)
 {
-	struct node_work *w = node_work_of(op);
-
 	if (op->state == ST_START)
-		do_start(w);
-	else if (op->state == ST_SYNCING)
-		after_syncing(w);
-	else if (op->state == ST_DONE)
-		return;
-	else if (node_work_failed(w))
-		op_move(op, ST_DONE);
-	else if (op->state == ST_UNMOUNTING)
-		prove(w);
-	else if (op->state == ST_PROVING)
-		detach(w);
-	else
-		after_detaching(w);
+		do_start(node_work_of(op));
+	else if (op->state != ST_DONE)
+		after_request(node_work_of(op));
 }
 
 const struct op_type node_unstage_op = {

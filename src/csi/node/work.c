@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "csi/ids.h"
+#include "csi/node/event.h"
 
 int node_work_read_record(struct node_work *w, const char *id, struct err *err)
 {
@@ -33,33 +36,48 @@ int node_work_write_record(struct node_work *w, const char *id, struct err *err)
 int node_work_look(struct node_work *w, const struct node_place *at, struct err *err)
 {
 	struct nvme *nvme = w->rpc.csi->nvme;
-	char base[ID_NQN];
+	bool is_recent = w->has_record && w->record.is_this_boot;
 	struct nvme_query q = { .id = at->id,
 				.nqn = at->nqn,
-				.base_nqn = base,
+				.base_nqn = w->base_nqn,
 				.source = "",
 				.path = at->path,
 				.besides = at->besides,
 				.is_staging = at->is_staging };
 
-	if (!q.nqn && w->has_record)
-		q.nqn = w->record.nqn;
 	if (!q.nqn)
-		q.nqn = "";
-	id_base_nqn(at->id, base);
+		q.nqn = w->has_record ? w->record.nqn : "";
+	if (is_recent && w->record.staging[0])
+		q.recorded = w->record.staging;
+	id_base_nqn(at->id, w->base_nqn);
 	if (w->has_record && strcmp(q.nqn, w->record.nqn) == 0)
 		q.source = w->record.source;
 	return nvme->ops->look(nvme, &q, &w->view, err);
 }
 
+int node_work_check_stuck(const struct node_work *w, const char *id, struct err *err)
+{
+	struct nvme *nvme = w->rpc.csi->nvme;
+	const char *what = nvme->ops->stuck(nvme, id);
+
+	return what[0] ? err_set(err, ERR_ABORTED,
+				 "stuck: a child does not come back from the kernel "
+				 "(%.60s)",
+				 what)
+		       : 0;
+}
+
 struct nvme_req *node_work_prepare(struct node_work *w, enum nvme_kind kind,
 				   const char *id)
 {
-	w->req = (struct nvme_req){ .kind = kind,
-				    .id = id,
-				    .nqn = w->record.nqn,
-				    .source = w->view.source,
-				    .device = w->view.device };
+	w->req = (struct nvme_req){
+		.kind = kind,
+		.id = id,
+		.nqn = w->view.nqn[0] ? w->view.nqn : w->record.nqn,
+		.base_nqn = w->base_nqn,
+		.source = w->view.source,
+		.device = w->view.device,
+	};
 	return &w->req;
 }
 
@@ -78,7 +96,13 @@ void node_work_go(struct node_work *w)
 
 bool node_work_failed(struct node_work *w)
 {
-	op_fail_err(&w->rpc.op, &w->req.op.err);
+	struct err err = w->req.op.err;
+
+	if (err.code != ERR_OK && w->req.is_stuck) {
+		(void)err_wrap(&err, "stuck");
+		node_event(w->req.id, NODE_EVENT_STUCK, err.msg);
+	}
+	op_fail_err(&w->rpc.op, &err);
 	return op_failed(&w->rpc.op);
 }
 
@@ -93,6 +117,17 @@ void node_work_abort(struct node_work *w, const struct err *why)
 void node_work_interrupt(struct op *op)
 {
 	op_cancel(&node_work_of(op)->req.op, op->err.code);
+}
+
+enum node_file node_file_at(const char *path, const struct nvme_device *dev)
+{
+	struct stat st;
+
+	if (lstat(path, &st) || !S_ISBLK(st.st_mode))
+		return NODE_FILE_NONE;
+	return dev->path[0] && st.st_rdev == makedev(dev->major, dev->minor)
+		       ? NODE_FILE_SAME
+		       : NODE_FILE_OTHER;
 }
 
 /* ---- request fields
