@@ -10,6 +10,9 @@ static const struct {
 	const char *type, *state, *fault;
 } beyond[] = {
 	{ "http2 connection", "connecting", "none: the client side, `rds-csi call`" },
+	{ "node request", "queued",
+	  "more attaches than turns, which the loop back end does not limit: "
+	  "test/unit/test_request" },
 	{ "node publish", "undoing",
 	  "the bind is there and cannot be proven: test/flow/test_node_faults" },
 	{ "stage", "undoing_mount",

@@ -9,13 +9,6 @@ static enum err_code run(struct t_req *q, enum rds_kind kind, const char *id)
 	return q->err.code;
 }
 
-static void wait_ms(unsigned ms)
-{
-	uint64_t end = uv_hrtime() + ms * UINT64_C(1000000);
-
-	t_run_until(&b.l, uv_hrtime() > end);
-}
-
 static void open_box(const char *opts)
 {
 	t_box_open(&b, opts);
@@ -186,8 +179,8 @@ Test(rds_faults, a_box_that_hangs_costs_one_deadline_and_one_session)
 	t_box_fault(&b, "hang=1");
 	t_req_change(&q, RDS_PUBLISH, &c.req.volume);
 	t_req_start(&b, &q);
+	t_run_until(&b.l, t_box_stat(&b, "execs_now") == 1);
 	op_set_deadline(&q.req.op, clock_now_ms(&b.l.uv) + 300);
-	wait_ms(50);
 	cr_assert_eq(run(&r, RDS_GET, "pvc-1"), ERR_OK, "%s", r.err.msg);
 	t_req_wait(&b, &q);
 	cr_assert_eq(q.err.code, ERR_DEADLINE, "%s", q.err.msg);

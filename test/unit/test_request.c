@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "nvme/backend.h"
 #include "nvme/loop.h"
 #include "support/t.h"
 
@@ -200,6 +201,34 @@ Test(request, cancel_after_any_number_of_turns)
 			     turns);
 		close_all();
 	}
+}
+
+/* One turn: the second begins when the first has ended, the cancelled one never. */
+Test(request, attaches_wait_their_turn)
+{
+	static const char *const ids[] = { "vol-a", "vol-b", "vol-c", "vol-d" };
+	enum { N = 4, CANCELLED = 2 };
+	struct nvme_req req[N];
+
+	open_with("[ $2 = loop-attach ] && mkdir $0.turn && sleep 0.05 && rmdir $0.turn "
+		  "&& echo '{\"device\":\"/dev/none\",\"size\":4096,\"major\":1,"
+		  "\"minor\":2,\"code\":0,\"msg\":\"\"}'");
+	backend_of(nvme)->host.max_attaches = 1;
+	for (int i = 0; i < N; i++) {
+		req[i] = (struct nvme_req){ .kind = NVME_ATTACH,
+					    .id = ids[i],
+					    .source = "/image" };
+		nvme_start(nvme, &req[i], on_done);
+	}
+	t_run_until(&l, req[CANCELLED].op.state != OP_START);
+	cr_assert_str_eq(req[CANCELLED].op.type->states[req[CANCELLED].op.state],
+			 "queued");
+	op_cancel(&req[CANCELLED].op, ERR_CANCELLED);
+	t_run_until(&l, n_done == N);
+	for (int i = 0; i < N; i++)
+		cr_assert_eq(req[i].op.err.code, i == CANCELLED ? ERR_CANCELLED : ERR_OK,
+			     "%d: %s", i, req[i].op.err.msg);
+	close_all();
 }
 
 static void one_oom_run(void)

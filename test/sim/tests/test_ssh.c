@@ -88,7 +88,7 @@ Test(ssh, scripts_interleave)
 	t_net_open(&t, NULL);
 	s = t_connect(&t);
 	t_exec(s, ":global x \"\"", out, sizeof out);
-	t_fault(&t, "statement-ms=2");
+	t_fault(&t, "statement-ms=20");
 	a = t_begin(s, ":global x; :for i from=1 to=50 do={:set x ($x.\"a\")}");
 	b = t_begin(s, ":global x; :for i from=1 to=50 do={:set x ($x.\"b\")}");
 	t_finish(a, out, sizeof out);
@@ -220,13 +220,15 @@ Test(ssh, run_on_after_cut)
 	static struct t_net t;
 
 	t_net_open(&t, NULL);
-	cut_in_delay(&t, ":delay 300ms; " ADD("d1", ""));
-	usleep(600 * 1000);
+	cut_in_delay(&t, ":delay 2s; " ADD("d1", ""));
+	for (int i = 0; i < 1000 && t_stat(&t, "execs_now") > 0; i++)
+		usleep(20 * 1000);
+	cr_expect_eq(t_stat(&t, "execs_now"), 0);
 	cr_expect_eq(t_stat(&t, "disks"), 0);
 	t_fault(&t, "run-on=5");
-	cut_in_delay(&t, ":delay 300ms; " ADD("d2", ""));
-	for (int i = 0; i < 200 && t_stat(&t, "disks") == 0; i++)
-		usleep(50 * 1000);
+	cut_in_delay(&t, ":delay 2s; " ADD("d2", ""));
+	for (int i = 0; i < 1000 && t_stat(&t, "disks") == 0; i++)
+		usleep(20 * 1000);
 	cr_expect_eq(t_stat(&t, "disks"), 1);
 	t_net_close(&t);
 }
@@ -348,11 +350,11 @@ Test(ssh, reboot_drops_and_exports_come_back)
 	s = t_connect(&t);
 	t_exec(s, ADD("r1", " nvme-tcp-export=yes"), out, sizeof out);
 	cr_expect(exists(&t, "exports/r1"));
-	t_fault(&t, "reboot=300");
+	t_fault(&t, "reboot=2000");
 	cr_expect_not(exists(&t, "exports/r1"));
 	cr_expect_eq(t_exec(s, ":put 1", out, sizeof out), -1);
 	t_hangup(s);
-	for (int i = 0; i < 200 && !exists(&t, "exports/r1"); i++)
+	for (int i = 0; i < 1000 && !exists(&t, "exports/r1"); i++)
 		usleep(20 * 1000);
 	cr_expect(exists(&t, "exports/r1"));
 	t_net_close(&t);
