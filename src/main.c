@@ -1,10 +1,11 @@
 /* Composition root: flags -> config -> the modules of this mode -> run -> an ordered end.
  *
- *   START ─► SERVING ─► DRAINING ─► FINISHING ─► BOX ─► NODE ─► DONE
- *              a signal   server      works of     SSH    node's
- *              comes      is gone     calls ended  gone   back end gone
+ *   START ─► PREPARING ─► SERVING ─► DRAINING ─► FINISHING ─► BOX ─► NODE ─► DONE
+ *              what is        a signal   server      works of     SSH    node's
+ *              on the node    comes      is gone     calls ended  gone   back end gone
  *
- * SERVING: the kubelet registers the node plugin meanwhile; its refusal is an end as a
+ * PREPARING: the socket is bound, so that no second instance starts, and nobody is
+ * answered yet. SERVING: the kubelet registers the node plugin meanwhile; its refusal is an end as a
  * signal is one. DRAINING: no new call is taken, those in flight may finish. FINISHING:
  * works whose client has gone run on; what has not ended PATIENCE_MS after the signal is
  * cancelled, and a retry after the next start finds what they left. What hangs all the
@@ -24,10 +25,12 @@
 #include "csi/dispatch.h"
 #include "csi/grpc/server.h"
 #include "csi/ids.h"
+#include "csi/node/start.h"
 #include "csi/registration.h"
 #include "nvme/helper.h"
 #include "nvme/loop.h"
 #include "nvme/tcp.h"
+#include "nvme/tools.h"
 #include "rds/ros.h"
 
 enum { GRACE_MS = 5000, PATIENCE_MS = 7000, NVME_PORT = 4420 };
@@ -41,19 +44,21 @@ struct app {
 	struct dispatch dispatch;
 	const struct rpc_method *tables[3];
 	struct grpc_server server;
+	struct node_start start;
 	struct registration registration;
 	char host_nqn[ID_NQN], host_id[UUID_TEXT];
 	struct clock_timer patience;
 };
 
-enum { ST_START, ST_SERVING, ST_DRAINING, ST_FINISHING, ST_BOX, ST_NODE, ST_DONE, ST_N };
+enum { ST_START, ST_PREPARING, ST_SERVING, ST_DRAINING, ST_FINISHING, ST_BOX, ST_NODE, ST_DONE, ST_N };
 
 static const char *const states[ST_N] = {
-	"start",	"serving",	 "draining", "finishing",
+	"start", "preparing",	"serving",	 "draining", "finishing",
 	"stopping-box", "stopping-node", "done",
 };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_SERVING),      [ST_SERVING] = OP_BIT(ST_DRAINING),
+	[ST_START] = OP_BIT(ST_PREPARING),
+	[ST_PREPARING] = OP_BIT(ST_SERVING),      [ST_SERVING] = OP_BIT(ST_DRAINING),
 	[ST_DRAINING] = OP_BIT(ST_FINISHING), [ST_FINISHING] = OP_BIT(ST_BOX),
 	[ST_BOX] = OP_BIT(ST_NODE),	      [ST_NODE] = OP_BIT(ST_DONE),
 };
@@ -101,39 +106,66 @@ static void on_port_stopped(void *arg)
 	op_unref_wake(&a->op);
 }
 
-static bool registers(const struct app *a)
+static void on_prepared(struct op *op)
 {
-	return a->csi.is_node && *a->config.registry;
+	struct app *a = CONTAINER_OF(op, struct app, start.op);
+
+	if (op->err.code != ERR_CANCELLED)
+		op_fail_err(&a->op, &op->err);
+	op_unref_wake(&a->op);
 }
 
 static void do_start(struct app *a)
 {
+	op_move(&a->op, ST_PREPARING);
+	if (!a->csi.is_node)
+		return;
+	op_ref(&a->op);
+	node_start_start(&a->start, on_prepared);
+}
+
+static void do_serve(struct app *a)
+{
+	op_ref(&a->op);
+	grpc_server_start(&a->server, on_server_done);
+	op_move(&a->op, ST_SERVING);
+	if (op_failed(&a->op))
+		return;
 	log_info("main", "serving", KS("version", RDS_CSI_VERSION),
 		 KS("driver", a->csi.driver_name),
 		 KS("endpoint", grpc_server_address(&a->server)),
 		 KB("controller", a->csi.is_controller), KB("node", a->csi.is_node));
+	if (!a->csi.is_node || !*a->config.registry)
+		return;
 	op_ref(&a->op);
-	grpc_server_start(&a->server, on_server_done);
-	if (registers(a)) {
-		op_ref(&a->op);
-		registration_start(&a->registration, on_registration_done);
-	}
-	op_move(&a->op, ST_SERVING);
+	registration_start(&a->registration, on_registration_done);
 }
 
-static bool is_over(const struct app *a)
+/* True when it must wait. What serves is started in any case, for it is bound already;
+ * SERVING then ends at once. */
+static bool do_preparing(struct app *a)
 {
-	return a->loop.stop_signal || op_is_done(&a->server.op) ||
-	       (registers(a) && op_is_done(&a->registration.op));
+	if (!a->op.refs) {
+		do_serve(a);
+		return false;
+	}
+	if (a->loop.stop_signal)
+		op_cancel(&a->start.op, ERR_CANCELLED);
+	return true;
+}
+
+static bool is_running(const struct op *op)
+{
+	return op->type && !op_is_done(op);
 }
 
 static void do_stop(struct app *a)
 {
 	log_info("main", "stopping", KI("signal", a->loop.stop_signal));
 	clock_timer_start(&a->loop.uv, &a->patience, PATIENCE_MS, on_patience);
-	if (!op_is_done(&a->server.op))
+	if (is_running(&a->server.op))
 		grpc_server_stop(&a->server);
-	if (registers(a) && !op_is_done(&a->registration.op))
+	if (is_running(&a->registration.op))
 		registration_stop(&a->registration);
 	op_move(&a->op, ST_DRAINING);
 }
@@ -170,9 +202,13 @@ static void step(struct op *op)
 		switch (op->state) {
 		case ST_START:
 			do_start(a);
-			return;
+			break;
+		case ST_PREPARING:
+			if (do_preparing(a))
+				return;
+			break;
 		case ST_SERVING:
-			if (!is_over(a))
+			if (!a->loop.stop_signal && !op_failed(op))
 				return;
 			do_stop(a);
 			break;
@@ -290,11 +326,19 @@ static int build_tcp(struct app *a, struct err *err)
 
 static int build_node(struct app *a, struct err *err)
 {
+	a->start = (struct node_start){
+		.csi = &a->csi,
+		.kubelet_dir = a->config.kubelet_dir,
+		.state_dir = a->config.state_dir,
+		.lock_fd = -1,
+	};
 	a->registration.conf = (struct registration_conf){
 		.csi = &a->csi,
 		.socket = a->config.registry,
 		.endpoint = a->config.registered,
 	};
+	if (tools_check(NULL, err))
+		return -1;
 	if (a->config.node_backend == CONFIG_BACKEND_LOOP)
 		return build_loop(a, err);
 	return build_tcp(a, err);
@@ -363,6 +407,7 @@ static int serve(struct app *a)
 			bug_on(!op_is_done(&a->op));
 			err = a->op.err;
 			attachments_free(a->csi.attachments);
+			node_start_fini(&a->start);
 			map_fini(&a->csi.inflight);
 			n = loop_close(&a->loop);
 			log_info("main", "stopped", KU("handles_left", n),

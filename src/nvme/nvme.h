@@ -85,6 +85,10 @@ struct nvme_ops {
 	/* The next id that has a record, in no order: calls each until it says false. */
 	int (*records)(struct nvme *nvme, bool (*each)(void *arg, const char *id),
 		       void *arg, struct err *err);
+	/* The same of the NQN of each NVMe/TCP session of this machine, whoever made it.
+	 * NULL = this back end has none. */
+	int (*sessions)(struct nvme *nvme, bool (*each)(void *arg, const char *nqn),
+			void *arg, struct err *err);
 };
 
 /* An implementation embeds this as its first member; main makes and ends it. */

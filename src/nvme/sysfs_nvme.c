@@ -120,6 +120,38 @@ int sysfs_nvme_find(const char *root, const struct nvme_wanted *wanted,
 		  : 0;
 }
 
+static bool is_tcp(const char *root, const char *ctrl, char nqn[NVME_NQN_MAX + 1])
+{
+	char text[32];
+
+	return str_starts_with(ctrl, "nvme") && is_number(ctrl + 4) &&
+	       sysfs_attr(text, sizeof(text), "%s/class/nvme/%.23s/transport", root,
+			  ctrl) == 0 &&
+	       strcmp(text, "tcp") == 0 &&
+	       sysfs_attr(nqn, NVME_NQN_MAX + 1, "%s/class/nvme/%.23s/subsysnqn", root,
+			  ctrl) == 0;
+}
+
+int sysfs_nvme_each(const char *root, bool (*each)(void *arg, const char *nqn), void *arg,
+		    struct err *err)
+{
+	char path[256], nqn[NVME_NQN_MAX + 1];
+	struct dirent *e;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "%s/class/nvme", root);
+	d = opendir(path);
+	if (!d && errno == ENOENT)
+		return 0;
+	if (!d)
+		return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+	while ((e = readdir(d)))
+		if (is_tcp(root, e->d_name, nqn) && !each(arg, nqn))
+			break;
+	(void)closedir(d);
+	return 0;
+}
+
 /* nvmeXnZ is a disk; nvmeXcYnZ one path to the disk nvmeXnZ, which exists once the first
  * path to it is up. False when the name is neither. */
 static bool disk_name(const char *entry, char out[NVME_CTRL_MAX + 1])

@@ -214,6 +214,12 @@ static int tcp_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_v
 	return rc;
 }
 
+static int tcp_sessions(struct nvme *nvme, bool (*each)(void *arg, const char *nqn),
+			void *arg, struct err *err)
+{
+	return sysfs_nvme_each(nvme_tcp_of(nvme)->sys_root, each, arg, err);
+}
+
 /* ---- the implementation
  * ----------------------------------------------------------------- */
 
@@ -228,6 +234,7 @@ static const struct nvme_ops tcp_ops = {
 	.n_stuck = backend_n_stuck,
 	.stuck = backend_stuck,
 	.records = backend_records,
+	.sessions = tcp_sessions,
 };
 
 struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
