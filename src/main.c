@@ -5,11 +5,11 @@
  *              on the node    comes      is gone     calls ended  gone   back end gone
  *
  * PREPARING: the socket is bound, so that no second instance starts, and nobody is
- * answered yet. SERVING: the kubelet registers the node plugin meanwhile; its refusal is an end as a
- * signal is one. DRAINING: no new call is taken, those in flight may finish. FINISHING:
- * works whose client has gone run on; what has not ended PATIENCE_MS after the signal is
- * cancelled, and a retry after the next start finds what they left. What hangs all the
- * same meets the guard of core/loop. */
+ * answered yet. SERVING: the kubelet registers the node plugin meanwhile; its refusal is
+ * an end as a signal is one. DRAINING: no new call is taken, those in flight may finish.
+ * FINISHING: works whose client has gone run on; what has not ended PATIENCE_MS after the
+ * signal is cancelled, and a retry after the next start finds what they left. What hangs
+ * all the same meets the guard of core/loop. */
 #include <jansson.h>
 #include <nghttp2/nghttp2.h>
 #include <libssh2.h>
@@ -50,17 +50,27 @@ struct app {
 	struct clock_timer patience;
 };
 
-enum { ST_START, ST_PREPARING, ST_SERVING, ST_DRAINING, ST_FINISHING, ST_BOX, ST_NODE, ST_DONE, ST_N };
+enum {
+	ST_START,
+	ST_PREPARING,
+	ST_SERVING,
+	ST_DRAINING,
+	ST_FINISHING,
+	ST_BOX,
+	ST_NODE,
+	ST_DONE,
+	ST_N
+};
 
 static const char *const states[ST_N] = {
-	"start", "preparing",	"serving",	 "draining", "finishing",
-	"stopping-box", "stopping-node", "done",
+	"start",     "preparing",    "serving",	      "draining",
+	"finishing", "stopping-box", "stopping-node", "done",
 };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_PREPARING),
-	[ST_PREPARING] = OP_BIT(ST_SERVING),      [ST_SERVING] = OP_BIT(ST_DRAINING),
-	[ST_DRAINING] = OP_BIT(ST_FINISHING), [ST_FINISHING] = OP_BIT(ST_BOX),
-	[ST_BOX] = OP_BIT(ST_NODE),	      [ST_NODE] = OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_PREPARING),  [ST_PREPARING] = OP_BIT(ST_SERVING),
+	[ST_SERVING] = OP_BIT(ST_DRAINING), [ST_DRAINING] = OP_BIT(ST_FINISHING),
+	[ST_FINISHING] = OP_BIT(ST_BOX),    [ST_BOX] = OP_BIT(ST_NODE),
+	[ST_NODE] = OP_BIT(ST_DONE),
 };
 
 /* ---- the life of the process

@@ -157,8 +157,8 @@ static void do_start(struct adopt *a)
 
 	a->has_record = false;
 	a->outcome = ADOPT_NOTHING;
-	if (op_failed(&a->op) || read_record(a, &err) ||
-	    (!a->named && !a->has_record) || look(a, &err)) {
+	if (op_failed(&a->op) || read_record(a, &err) || (!a->named && !a->has_record) ||
+	    look(a, &err)) {
 		finish(a, &err);
 		return;
 	}

@@ -13,9 +13,9 @@ struct adopt {
 	struct op op;
 	/* Arguments. */
 	struct csi *csi;
-	const char *id;				 /* borrowed */
-	const struct kubelet_volume *named;	 /* borrowed; NULL = only a record */
-	bool may_detach; /* else what would be disconnected is left */
+	const char *id;			    /* borrowed */
+	const struct kubelet_volume *named; /* borrowed; NULL = only a record */
+	bool may_detach;		    /* else what would be disconnected is left */
 	/* Results. */
 	enum adopt_do outcome;
 	char nqn[NVME_NQN_MAX + 1]; /* of the record there is at the end, "" = none */

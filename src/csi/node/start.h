@@ -32,7 +32,7 @@ struct node_start {
 	struct clock_timer again;
 	uint64_t patience_ms; /* until when an earlier process may finish; absolute */
 	uint64_t budget_ms;   /* until when sessions are cleaned away; absolute */
-	int lock_fd; /* of the records, until the process ends; -1 = none */
+	int lock_fd;	      /* of the records, until the process ends; -1 = none */
 };
 
 /* The arguments must have been set. */

@@ -20,8 +20,8 @@ static int read_handle(const json_t *v, const char *driver, char ret_id[ID_VOLUM
 	return 1;
 }
 
-int vol_data_parse(const char *text, size_t n, const char *driver,
-		   char ret_id[ID_VOLUME], struct err *err)
+int vol_data_parse(const char *text, size_t n, const char *driver, char ret_id[ID_VOLUME],
+		   struct err *err)
 {
 	json_t *v = json_parse(text, n, err);
 	int rc;

@@ -12,6 +12,6 @@ enum { VOL_DATA_MAX = 64 * 1024 };
 
 /* 1 and the volume's id when it is the driver's; 0 when it is another driver's; -1 when
  * it cannot be understood or names no volume of ours. */
-int vol_data_parse(const char *text, size_t n, const char *driver,
-		   char ret_id[ID_VOLUME], struct err *err);
+int vol_data_parse(const char *text, size_t n, const char *driver, char ret_id[ID_VOLUME],
+		   struct err *err);
 #endif
