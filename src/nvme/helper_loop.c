@@ -32,7 +32,8 @@ static int open_loop(int n, char path[32])
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
-/* Other programs take free devices too: EBUSY means that this one was lost to them. */
+/* Other programs take free devices too: EBUSY means that this one was lost to them, ENXIO
+ * that they are giving it back already (kernel 6.11). */
 static int configure_free(int image_fd, char path[32], struct err *err)
 {
 	struct loop_config conf = { .fd = (unsigned)image_fd };
@@ -46,6 +47,8 @@ static int configure_free(int image_fd, char path[32], struct err *err)
 		if (n < 0)
 			return helper_fail(err, "find a free", "loop device");
 		fd = open_loop(n, path);
+		if (fd < 0 && errno == ENXIO)
+			continue;
 		if (fd < 0)
 			return helper_fail(err, "open", path);
 		if (ioctl(fd, LOOP_CONFIGURE, &conf) == 0)
