@@ -202,14 +202,15 @@ static int look_at(const struct nvme_tcp *t, const char *text, const struct nvme
 static int tcp_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
 		    struct err *err)
 {
+	const struct nvme_tcp *t = nvme_tcp_of(nvme);
 	struct buf text;
 	int rc;
 
 	*ret = (struct nvme_view){ .state = NVME_ABSENT };
 	buf_init(&text, MOUNTINFO_MAX);
-	rc = fsio_read("/proc/self/mountinfo", &text, err);
+	rc = fsio_read(t->mountinfo, &text, err);
 	if (!rc)
-		rc = look_at(nvme_tcp_of(nvme), text.data, q, ret, err);
+		rc = look_at(t, text.len ? text.data : "", q, ret, err);
 	buf_fini(&text);
 	return rc;
 }
@@ -253,6 +254,7 @@ struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
 	t->host_nqn = conf->host_nqn;
 	t->host_id = conf->host_id;
 	t->sys_root = conf->sys_root ? conf->sys_root : "/sys";
+	t->mountinfo = conf->mountinfo ? conf->mountinfo : "/proc/self/mountinfo";
 	if (tcp_check_name(conf->host_nqn, "host NQN", err) ||
 	    request_host_init(&t->base.host, loop, conf->state_dir, err)) {
 		mem_free(t);

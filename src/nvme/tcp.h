@@ -14,7 +14,8 @@ struct nvme_tcp_conf {
 	const char *host_id;   /* borrowed; a UUID */
 	unsigned max_connects; /* at a time, the others wait their turn; 0 = no limit */
 	const char *helper;    /* program with helper_main; NULL = this program */
-	const char *sys_root;  /* NULL = /sys */
+	/* For tests; NULL = /sys and /proc/self/mountinfo. */
+	const char *sys_root, *mountinfo;
 };
 
 /* NULL with err when the state directory cannot be used. Connects nothing, and needs no

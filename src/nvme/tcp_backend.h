@@ -5,7 +5,7 @@
 /* The NVMe/TCP back end's own, shared by its files. */
 struct nvme_tcp {
 	struct backend base;
-	const char *host_nqn, *host_id, *sys_root; /* borrowed */
+	const char *host_nqn, *host_id, *sys_root, *mountinfo; /* borrowed */
 };
 
 static inline struct nvme_tcp *nvme_tcp_of(struct nvme *nvme)

@@ -131,8 +131,85 @@ Test(mountinfo, nothing_is_ours_without_a_device)
 	struct nvme_query q = { .path = "/stage" };
 	struct err err;
 
-	cr_assert_eq(mountinfo_view(ROOT "40 22 0:0 / /stage rw - btrfs none rw\n", &q, NULL,
-				    &v, &err),
+	cr_assert_eq(mountinfo_view(ROOT "40 22 0:0 / /stage rw - btrfs none rw\n", &q,
+				    NULL, &v, &err),
 		     0);
 	cr_assert_eq(v.top, NVME_TOP_FOREIGN);
+}
+
+/* ---- devices that are gone
+ * ------------------------------------------------------------ */
+
+#define DEAD "50 22 259:4 / /stage rw - ext4 /dev/nvme0n1 rw\n"
+#define DEADB "51 22 0:44 / /stage rw - btrfs /dev/nvme0n1 rw\n"
+
+static struct nvme_view see_dead(const char *text, const struct mountinfo_dead *dead,
+				 struct nvme_query q)
+{
+	struct nvme_view v = {
+		.device = { .path = "/dev/nvme0n2", .major = 259, .minor = 9 }
+	};
+	struct err err = { .code = ERR_OK };
+
+	q.id = "v";
+	q.nqn = q.source = "";
+	cr_assert_eq(mountinfo_view(text, &q, dead, &v, &err), 0, "%s", err.msg);
+	return v;
+}
+
+Test(mountinfo, mounts_of_a_dead_device_are_ours_wherever_they_are)
+{
+	struct mountinfo_dead dead = { 259, 4, "/dev/nvme0n1" };
+	struct nvme_query q = { .path = "/stage", .recorded = "/stage" };
+	const char *text = ROOT DEAD "52 22 259:4 / /pod rw - ext4 /dev/nvme0n1 rw\n";
+	struct nvme_view v = see_dead(text, &dead, q);
+
+	cr_assert(v.top == NVME_TOP_OURS && v.n_layers == 1 && !v.n_foreign_layers);
+	cr_assert(v.n_dead == 2 && v.n_elsewhere == 1 && v.n_elsewhere_writable == 1);
+	cr_assert_str_eq(v.dead_path, "/pod");
+	v = see_dead(text, NULL, q);
+	cr_assert(v.top == NVME_TOP_FOREIGN && !v.n_dead && v.n_foreign_layers == 1,
+		  "nobody said that it is ours");
+	dead.minor = 5;
+	cr_assert_eq(see_dead(text, &dead, q).n_dead, 0, "another number");
+}
+
+Test(mountinfo, a_new_device_over_a_dead_one)
+{
+	struct mountinfo_dead dead = { 259, 4, "/dev/nvme0n1" };
+	struct nvme_query q = { .path = "/stage", .recorded = "/stage" };
+	struct nvme_view v = see_dead(
+		ROOT DEAD "53 50 259:9 / /stage rw - ext4 /dev/nvme0n2 rw\n", &dead, q);
+
+	cr_assert(v.top == NVME_TOP_OURS && v.n_layers == 2 && v.n_dead == 1 &&
+		  !v.n_foreign_layers);
+	cr_assert_str_eq(v.dead_path, "");
+}
+
+Test(mountinfo, a_dead_btrfs_is_known_by_its_source)
+{
+	struct mountinfo_dead dead = { 0, 44, "/dev/nvme0n1" };
+	struct nvme_query q = { .path = "/stage", .recorded = "/stage" };
+
+	cr_assert_eq(see_dead(ROOT DEADB, &dead, q).n_dead, 1);
+	strcpy(dead.source, "/dev/nvme1n1");
+	cr_assert_eq(see_dead(ROOT DEADB, &dead, q).n_dead, 0);
+}
+
+Test(mountinfo, the_node_of_a_dead_device_is_ours_at_its_own_target_only)
+{
+	static const char text[] =
+		ROOT "54 22 0:5 /nvme0n1//deleted /pod/vol rw - devtmpfs udev rw\n"
+		     "55 22 0:5 /sda//deleted /other rw - devtmpfs udev rw\n";
+	struct nvme_query q = { .path = "/pod/vol", .recorded = "/stage" };
+	struct nvme_view v = see_dead(text, NULL, q);
+
+	cr_assert(v.top == NVME_TOP_OURS && v.is_node && v.n_dead == 1);
+	q.recorded = NULL;
+	cr_assert_eq(see_dead(text, NULL, q).top, NVME_TOP_FOREIGN, "no record");
+	q.recorded = "/stage";
+	q.path = "/elsewhere";
+	cr_assert(!see_dead(text, NULL, q).n_elsewhere, "whose it is cannot be told");
+	q.path = "/other";
+	cr_assert_eq(see_dead(text, NULL, q).top, NVME_TOP_FOREIGN, "no NVMe");
 }

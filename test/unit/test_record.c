@@ -16,6 +16,7 @@ static struct nvme_record sample(void)
 
 	strcpy(r.nqn, "nqn.2000-02.com.mikrotik:v");
 	strcpy(r.source, "/box/pool/v =x.img");
+	strcpy(r.ns_id, "0badcafe-0000-4000-8000-00000000cafe");
 	strcpy(r.fs_type, "xfs");
 	memset(r.staging, 's', NVME_PATH_MAX);
 	r.staging[0] = '/';
@@ -36,6 +37,7 @@ Test(record, comes_back_as_it_was)
 	for (int stage = NVME_ATTACHING; stage <= NVME_STAGED; stage++) {
 		r.stage = stage;
 		r.was_mounted = stage == NVME_STAGED;
+		r.is_adopted = stage == NVME_READY;
 		cr_assert_eq(record_write(&d, "v", &r, &err), 0, "%s", err.msg);
 		cr_assert_eq(record_read(&d, "v", &back, &err), 0, "%s", err.msg);
 		cr_assert(back.is_this_boot);
@@ -112,4 +114,45 @@ Test(record, every_allocation_may_fail)
 	T_EACH_ALLOC_FAILS(one_oom_run(&d));
 	t_rmdir(dir);
 	cr_assert_eq(mem_live(), 0);
+}
+
+static unsigned n_seen;
+static char seen[4][NVME_ID_MAX + 1];
+
+static bool on_id(void *arg, const char *id)
+{
+	cr_assert_lt(n_seen, 4);
+	strcpy(seen[n_seen++], id);
+	return n_seen < *(unsigned *)arg;
+}
+
+Test(record, all_ids_are_told_and_nothing_else)
+{
+	struct nvme_record r = sample();
+	struct record_dir d;
+	struct err err;
+	char dir[128], path[200];
+	unsigned limit = 100;
+	int fd = -1;
+
+	cr_assert_eq(record_open(&d, t_mkdir(dir), &err), 0);
+	cr_assert_eq(record_write(&d, "pvc-1", &r, &err), 0);
+	cr_assert_eq(record_write(&d, "pvc-2", &r, &err), 0);
+	cr_assert_eq(record_lock(&d, "pvc-3", &fd, &err), 0);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/.stage", dir);
+	fclose(fopen(path, "w"));
+	snprintf(path, sizeof(path), "%s/pvc-4.stage.new", dir);
+	fclose(fopen(path, "w"));
+	cr_assert_eq(record_each(&d, on_id, &limit, &err), 0);
+	cr_assert_eq(n_seen, 2);
+	cr_assert(strcmp(seen[0], seen[1]) && !strncmp(seen[0], "pvc-", 4));
+	cr_assert(!strcmp(seen[0], "pvc-1") || !strcmp(seen[1], "pvc-1"));
+	n_seen = 0;
+	limit = 1;
+	cr_assert_eq(record_each(&d, on_id, &limit, &err), 0);
+	cr_assert_eq(n_seen, 1, "it was told to stop");
+	t_rmdir(dir);
+	cr_assert_eq(record_each(&d, on_id, &limit, &err), -1);
+	cr_assert_eq(err.code, ERR_UNAVAILABLE);
 }
