@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "e2e/child.h"
 #include "vm/bare.h"
 #include "vm/lab.h"
 
@@ -71,6 +72,25 @@ static bool one_round(struct lab *l, struct vol *v, int64_t *hand, int64_t *driv
 		return false;
 	*driver = now_us() - *driver;
 	return vol_must(&l->driver, v, VOL_UNSTAGE);
+}
+
+/* What each child costs before it does anything. */
+static void child(void)
+{
+	const char *const argv[] = { getenv("RDS_CSI"), "helper", "nothing", NULL };
+	const char *const tool[] = { "/bin/true", NULL };
+	int64_t ours[ROUNDS], bare[ROUNDS];
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		ours[i] = now_us();
+		CHECK(child_run(argv, NULL, 0) == 0, "%s", argv[0]);
+		ours[i] = now_us() - ours[i];
+		bare[i] = now_us();
+		CHECK(child_run(tool, NULL, 0) == 0, "%s", tool[0]);
+		bare[i] = now_us() - bare[i];
+	}
+	e2e_note("bench: a helper that does nothing: %.1f ms; /bin/true %.1f ms",
+		 (double)median(ours, ROUNDS) / 1000, (double)median(bare, ROUNDS) / 1000);
 }
 
 static void stage(void)
@@ -231,9 +251,11 @@ static void size(void)
 	lab_close(&l);
 }
 
-static const struct e2e_test tests[] = {
-	{ "stage", stage, true }, { "crowd", crowd, true }, { "size", size, true }, { 0 }
-};
+static const struct e2e_test tests[] = { { "child", child, true },
+					 { "stage", stage, true },
+					 { "crowd", crowd, true },
+					 { "size", size, true },
+					 { 0 } };
 
 int main(int argc, char **argv)
 {
