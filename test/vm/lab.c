@@ -105,7 +105,9 @@ const char *lab_context(const struct vol *v, const char *key)
 
 const char *lab_nqn(const struct vol *v)
 {
-	return lab_context(v, "nqn");
+	const char *published = find(&v->publish, "nvme_nqn");
+
+	return published ? published : lab_context(v, "nqn");
 }
 
 /* Of the id alone: blocks of an earlier life would be told as right, look before you
