@@ -34,6 +34,29 @@ unsigned fake_nvme_mounts_at(const struct fake_nvme *f, const char *path)
 	return n;
 }
 
+static unsigned n_live_mounts(const struct fake_nvme *f)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->n_mounts; i++)
+		n += !f->mounts[i].is_dead;
+	return n;
+}
+
+void fake_nvme_lose(struct fake_nvme *f, enum nvme_state state)
+{
+	for (unsigned i = 0; i < f->n_mounts; i++)
+		f->mounts[i].is_dead = true;
+	f->state = state;
+	f->is_attached = state != NVME_ABSENT;
+}
+
+/* What the kernel makes of it: a child that nothing but a cut frees. */
+static void check_answers(const struct fake_nvme *f)
+{
+	cr_assert(f->state != NVME_RECOVERING, "this would hang");
+}
+
 static void add_mount(struct fake_nvme *f, const struct nvme_req *req, bool is_node)
 {
 	struct fake_mount *m = &f->mounts[f->n_mounts];
@@ -43,6 +66,7 @@ static void add_mount(struct fake_nvme *f, const struct nvme_req *req, bool is_n
 	snprintf(m->path, sizeof(m->path), "%s", req->path);
 	m->is_readonly = req->readonly;
 	m->is_node = is_node;
+	m->is_dead = false;
 	f->n_mounts++;
 }
 
@@ -56,7 +80,7 @@ static void remove_mounts(struct fake_nvme *f, const char *path)
 	f->n_mounts = n;
 }
 
-static void fill_device(struct fake_nvme *f, struct nvme_device *dev)
+static void fill_device(const struct fake_nvme *f, struct nvme_device *dev)
 {
 	*dev = (struct nvme_device){ .path = "/dev/fake0",
 				     .major = 300,
@@ -74,6 +98,37 @@ static void do_format(struct fake_nvme *f, const struct nvme_req *req)
 	f->content.fs_size_bytes = f->size_bytes;
 }
 
+static void do_attach(struct fake_nvme *f, struct nvme_req *req)
+{
+	cr_assert(f->has_record, "attach without a record of it");
+	cr_assert_eq(f->n_others, 0, "attach beside older sessions");
+	if (f->has_sessions) {
+		cr_assert(req->target && req->target->address && req->target->port,
+			  "attach to nowhere");
+		snprintf(f->session, sizeof(f->session), "%s", req->nqn);
+		f->state = NVME_LIVE;
+	}
+	f->is_attached = true;
+	snprintf(req->ns_id, sizeof(req->ns_id), "%s", f->ns_id);
+	fill_device(f, &req->device);
+}
+
+static void end_session(struct fake_nvme *f)
+{
+	f->is_attached = false;
+	f->state = NVME_ABSENT;
+	f->session[0] = '\0';
+}
+
+static void do_ask(struct fake_nvme *f, struct nvme_req *req)
+{
+	if (f->is_silent)
+		op_fail(&req->op, ERR_UNAVAILABLE, "no answer");
+	req->is_refused = f->is_refused;
+	if (f->is_back)
+		f->state = NVME_LIVE;
+}
+
 static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 {
 	switch (req->kind) {
@@ -82,16 +137,33 @@ static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 			op_fail(&req->op, ERR_PRECONDITION, "not exported");
 			return;
 		}
-		cr_assert(f->has_record, "attach without a record of it");
-		f->is_attached = true;
-		fill_device(f, &req->device);
+		do_attach(f, req);
 		return;
 	case NVME_RESCAN:
 		fill_device(f, &req->device);
 		return;
 	case NVME_DETACH:
-		cr_assert_eq(f->n_mounts, 0, "detach under a mount");
-		f->is_attached = false;
+		cr_assert_eq(n_live_mounts(f), 0, "detach under a mount");
+		check_answers(f);
+		end_session(f);
+		return;
+	case NVME_CUT:
+		if (!f->has_sessions)
+			return;
+		cr_assert(f->is_attached, "cut of nothing");
+		fake_nvme_lose(f, NVME_ABSENT);
+		end_session(f);
+		f->stuck = "";
+		return;
+	case NVME_CUT_OTHERS:
+		f->n_others = 0;
+		return;
+	case NVME_ASK:
+		do_ask(f, req);
+		return;
+	case NVME_SYNC:
+	case NVME_PROVE:
+		check_answers(f);
 		return;
 	case NVME_PROBE:
 		req->content = f->content;
@@ -116,6 +188,8 @@ static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 		add_mount(f, req, !req->from);
 		return;
 	case NVME_UNMOUNT:
+		if (n_live_mounts(f))
+			check_answers(f);
 		remove_mounts(f, req->path);
 		return;
 	case NVME_GROW:
@@ -204,33 +278,63 @@ static void start(struct nvme *nvme, struct nvme_req *req, void (*done)(struct o
 	op_start(&req->op, &type, f->loop, done);
 }
 
+static void see_mount(const struct fake_mount *m, const struct nvme_query *q,
+		      bool is_ours, struct nvme_view *ret)
+{
+	is_ours |= m->is_dead;
+	if (strcmp(m->path, q->path) == 0) {
+		ret->n_layers++;
+		ret->n_foreign_layers += !is_ours;
+		ret->n_dead += m->is_dead;
+		ret->is_dead = m->is_dead;
+		ret->top = is_ours ? NVME_TOP_OURS : NVME_TOP_FOREIGN;
+		ret->is_readonly = m->is_readonly;
+		ret->is_node = m->is_node;
+	} else if (is_ours && (!q->besides || strcmp(m->path, q->besides) != 0)) {
+		ret->n_elsewhere++;
+		ret->n_elsewhere_writable += !m->is_readonly;
+		ret->n_dead += m->is_dead;
+		if (m->is_dead)
+			snprintf(ret->dead_path, sizeof(ret->dead_path), "%s", m->path);
+	}
+}
+
+/* Whether the session is the one that is asked for. */
+static bool see_session(const struct fake_nvme *f, const struct nvme_query *q,
+			struct nvme_view *ret)
+{
+	bool is_ours = f->is_attached;
+
+	ret->n_other_sessions = f->n_others;
+	if (f->has_sessions && f->is_attached) {
+		is_ours = !q->nqn[0] || strcmp(q->nqn, f->session) == 0;
+		ret->n_other_sessions += !is_ours;
+	}
+	if (!is_ours)
+		return false;
+	ret->state = f->state;
+	snprintf(ret->nqn, sizeof(ret->nqn), "%s", f->session);
+	if (f->state != NVME_EMPTY)
+		fill_device(f, &ret->device);
+	return true;
+}
+
 static int look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
 		struct err *err)
 {
 	struct fake_nvme *f = fake_of(nvme);
+	bool is_ours;
 
 	if (f->fail_look_at >= 0 && f->fail_look_at-- == 0)
 		return err_set(err, ERR_UNAVAILABLE, "look as told");
 	*ret = (struct nvme_view){ .is_exported = f->exported[0] &&
 						  strcmp(f->exported, q->nqn) == 0 };
 	snprintf(ret->source, sizeof(ret->source), "image");
-	if (f->is_attached)
-		fill_device(f, &ret->device);
-	for (unsigned i = 0; i < f->n_mounts; i++) {
-		const struct fake_mount *m = &f->mounts[i];
-
-		if (strcmp(m->path, q->path) == 0) {
-			ret->n_layers++;
-			ret->top = NVME_TOP_OURS;
-			ret->is_readonly = m->is_readonly;
-			ret->is_node = m->is_node;
-			snprintf(ret->fs_type, sizeof(ret->fs_type), "%s",
-				 f->content.fs_type);
-		} else if (!q->besides || strcmp(m->path, q->besides) != 0) {
-			ret->n_elsewhere++;
-			ret->n_elsewhere_writable += !m->is_readonly;
-		}
-	}
+	is_ours = see_session(f, q, ret);
+	for (unsigned i = 0; i < f->n_mounts; i++)
+		see_mount(&f->mounts[i], q, is_ours, ret);
+	if (ret->n_layers)
+		snprintf(ret->fs_type, sizeof(ret->fs_type), "%s", f->content.fs_type);
 	return 0;
 }
 
@@ -266,7 +370,7 @@ static int record_forget(struct nvme *nvme, const char *id, struct err *err)
 
 	(void)id;
 	(void)err;
-	cr_assert(!f->is_attached, "a record forgotten under its device");
+	cr_assert(!f->is_attached || f->is_joined, "a record forgotten under its device");
 	f->has_record = false;
 	return 0;
 }

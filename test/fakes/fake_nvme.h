@@ -5,12 +5,12 @@
 /* The node's port in memory: one volume, a few mounts, one record. It applies what a
  * child would have done, counts, and fails or hangs on command. What a good caller never
  * asks for ends the test: a format of what is not blank, a detach under a mount, a second
- * mount on a mount. */
+ * mount on a mount, and what would hang in the kernel. */
 enum { FAKE_MAX_MOUNTS = 8 };
 
 struct fake_mount {
 	char path[256];
-	bool is_readonly, is_node;
+	bool is_readonly, is_node, is_dead;
 };
 
 struct fake_nvme {
@@ -25,6 +25,16 @@ struct fake_nvme {
 	unsigned n_mounts;
 	struct nvme_record record;
 	bool has_record;
+	/* With sessions, as over a network; without, as over loop devices. */
+	bool has_sessions;
+	char session[NVME_NQN_MAX + 1]; /* of the one that is_attached tells of */
+	enum nvme_state state;
+	char ns_id[NVME_UUID_MAX + 1];
+	unsigned n_others; /* sessions under other names, nothing of them in use */
+	bool is_joined;	   /* it was there before the driver came */
+	bool is_refused;   /* the target knows the session's name no more */
+	bool is_silent;	   /* and does not even say so */
+	bool is_back;	   /* the session is live again once the target was asked */
 	/* Commands. */
 	int fail_at;	  /* the nth request from now fails; -1 none */
 	bool fails_after; /* … but has done its work */
@@ -39,5 +49,8 @@ struct fake_nvme {
 
 void fake_nvme_init(struct fake_nvme *f, uv_loop_t *loop, const char *nqn,
 		    uint64_t size_bytes);
+/* The kernel has given the device up under its mounts; the session stays as state says.
+ */
+void fake_nvme_lose(struct fake_nvme *f, enum nvme_state state);
 unsigned fake_nvme_mounts_at(const struct fake_nvme *f, const char *path);
 #endif

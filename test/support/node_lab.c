@@ -301,42 +301,45 @@ static Csi__V1__VolumeCapability *capability(const struct lab_args *a)
 }
 
 struct pairs {
-	char key[4][32], value[4][ID_NQN];
-	unsigned n_publish, n_volume;
+	char key[6][32], value[6][ID_NQN];
 };
 
 static struct pairs contexts(const struct lab_args *a)
 {
-	struct pairs p = { .n_publish = 3, .n_volume = 1 };
+	struct pairs p;
 	char nqn[ID_NQN];
 
 	id_base_nqn(a->id, nqn);
 	strcpy(p.key[0], "nvme_nqn");
 	strcpy(p.key[1], "size_bytes");
 	strcpy(p.key[2], "rds_csi_ctx");
-	strcpy(p.key[3], "nqn");
+	strcpy(p.key[3], "nvme_address");
+	strcpy(p.key[4], "nvme_port");
+	strcpy(p.key[5], "nqn");
 	snprintf(p.value[0], ID_NQN, "%s", a->nqn ? a->nqn : nqn);
 	snprintf(p.value[1], ID_NQN, "%lld", (long long)a->bytes);
 	strcpy(p.value[2], a->is_old_context ? "1" : "2");
-	snprintf(p.value[3], ID_NQN, "%s", nqn);
+	strcpy(p.value[3], "127.0.0.1");
+	strcpy(p.value[4], "4420");
+	snprintf(p.value[5], ID_NQN, "%s", nqn);
 	return p;
 }
 
 #define FILL_CONTEXTS(req, Type)                                            \
 	do {                                                                \
-		static Type##__PublishContextEntry pub[3], *pubs[3];        \
+		static Type##__PublishContextEntry pub[5], *pubs[5];        \
 		static Type##__VolumeContextEntry vol, *vols[1] = { &vol }; \
 		static struct pairs p;                                      \
 		p = contexts(a);                                            \
-		for (int i = 0; i < 3; i++) {                               \
+		for (int i = 0; i < 5; i++) {                               \
 			pub[i].key = p.key[i];                              \
 			pub[i].value = p.value[i];                          \
 			pubs[i] = &pub[i];                                  \
 		}                                                           \
-		vol.key = p.key[3];                                         \
-		vol.value = p.value[3];                                     \
+		vol.key = p.key[5];                                         \
+		vol.value = p.value[5];                                     \
 		(req)->publish_context = pubs;                              \
-		(req)->n_publish_context = 3;                               \
+		(req)->n_publish_context = 5;                               \
 		(req)->volume_context = vols;                               \
 		(req)->n_volume_context = 1;                                \
 	} while (0)
@@ -451,6 +454,13 @@ struct err lab_stats(struct node_lab *lab, const struct lab_args *a,
 
 		t_run_until(&lab->loop, lab->n_done);
 		resp = (void *)rpc->resp;
+		if (rpc->op.err.code == ERR_OK) {
+			cr_assert_not_null(resp->volume_condition);
+			lab->is_abnormal = resp->volume_condition->abnormal;
+			snprintf(lab->condition, sizeof(lab->condition), "%s",
+				 resp->volume_condition->message);
+			lab->n_usage = (unsigned)resp->n_usage;
+		}
 		for (size_t i = 0; rpc->op.err.code == ERR_OK && i < resp->n_usage; i++)
 			ret[i] = *resp->usage[i];
 	}

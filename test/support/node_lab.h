@@ -17,6 +17,10 @@ struct node_lab {
 	char dir[128], exports[160], state[160], staging[160], target[160];
 	bool is_real; /* made by lab_open_real: owns mounts and loop devices */
 	unsigned n_done;
+	/* Of the last stats that went well. */
+	bool is_abnormal;
+	char condition[200];
+	unsigned n_usage;
 };
 
 /* With loop devices: needs root, loop-control and the helper program, else the test is

@@ -164,7 +164,8 @@ static void carry_out(struct node_stage *s, enum plan_begin plan)
 
 	if (plan == PLAN_STAGED)
 		op_move(&s->w.rpc.op, NODE_STAGE_DONE);
-	else if (begin_record(s, &err))
+	else if (node_work_check_stuck(&s->w, node_stage_id(s), &err) ||
+		 begin_record(s, &err))
 		node_stage_refuse(s, &err);
 	else if (plan == PLAN_ADOPT)
 		adopt(s);
@@ -193,8 +194,7 @@ void node_stage_begin(struct node_stage *s)
 	struct err err = { .code = ERR_OK };
 	enum plan_begin plan;
 
-	if (node_stage_look(s, s->want.nqn, &err) ||
-	    node_work_check_stuck(&s->w, node_stage_id(s), &err)) {
+	if (node_stage_look(s, s->want.nqn, &err)) {
 		node_stage_refuse(s, &err);
 		return;
 	}
