@@ -6,7 +6,8 @@
 #include "core/mem.h"
 #include "core/str.h"
 
-/* jansson 2.14 calls most of its failed allocations a syntax error. */
+/* jansson 2.14 calls most of its failed allocations a syntax error, and one none at all:
+ * when its buffer for a token cannot grow the token is cut (load.c, lex_save). */
 static bool was_refused;
 
 static void *alloc(size_t n)
@@ -58,8 +59,9 @@ json_t *json_parse(const char *text, size_t n, struct err *err)
 		return NULL;
 	}
 	v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-	if (v)
+	if (v && !was_refused)
 		return v;
+	json_decref(v);
 	if (was_refused)
 		(void)err_nomem(err);
 	else

@@ -120,6 +120,8 @@ Test(ids, named_uuids_never_change)
 
 	id_fs_uuid("pvc-1", out);
 	cr_assert_str_eq(out, "7ceb5c5e-4778-5907-899c-ddd4f63feac8");
+	id_host_uuid("worker-1", out);
+	cr_assert_str_eq(out, "5277b0d3-2d05-56cb-8de0-69d9538bf026");
 	memset(name, 'n', 64);
 	name[63] = '\0';
 	id_record_node(name, node);
