@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "sim/util.h"
@@ -141,6 +143,15 @@ static int loop_open(struct configfs *c, const char *file, char *ret, size_t siz
 	return fd;
 }
 
+/* tmpfs knows no direct I/O. Elsewhere buffered reads are to be avoided: nvmet (6.1)
+ * answers Internal Error with DNR for one of which only a part is in the page cache. */
+static bool is_tmpfs(const char *file)
+{
+	struct statfs st;
+
+	return statfs(file, &st) == 0 && (unsigned long)st.f_type == TMPFS_MAGIC;
+}
+
 static int enable_over(struct configfs *c, const struct nvmet_item *it, const char *path,
 		       bool is_buffered)
 {
@@ -161,9 +172,8 @@ static int add_namespace(struct configfs *c, const struct nvmet_item *it)
 		return -1;
 	if (is_enabled(c, it->name))
 		return 0;
-	/* Buffered: tmpfs knows no direct I/O. */
 	if (!it->size_fixed)
-		return enable_over(c, it, it->file, true);
+		return enable_over(c, it, it->file, is_tmpfs(it->file));
 	loop = loop_open(c, it->file, dev, sizeof dev);
 	if (loop < 0)
 		return -1;

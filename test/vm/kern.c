@@ -56,36 +56,57 @@ bool kern_is(const char *version)
 
 struct sessions {
 	unsigned n, live;
-	char first_state[32];
+	char first_state[32], first_name[64];
 };
+
+static void read_attribute(const char *controller, const char *name, char *out, int cap)
+{
+	char path[300];
+
+	(void)snprintf(path, sizeof(path), "/sys/class/nvme/%.60s/%s", controller, name);
+	read_line(path, out, cap);
+}
 
 /* nqn NULL: all; is_prefix: those that begin so. */
 static void look_for(const char *nqn, bool is_prefix, struct sessions *s)
 {
 	DIR *dir = opendir("/sys/class/nvme");
 	struct dirent *e;
-	char path[300], text[300];
+	char text[300];
 
 	memset(s, 0, sizeof(*s));
 	while (dir && (e = readdir(dir))) {
 		if (strncmp(e->d_name, "nvme", 4) != 0)
 			continue;
-		(void)snprintf(path, sizeof(path), "/sys/class/nvme/%.60s/subsysnqn",
-			       e->d_name);
-		read_line(path, text, sizeof(text));
+		read_attribute(e->d_name, "subsysnqn", text, sizeof(text));
 		if (nqn && (is_prefix ? strncmp(nqn, text, strlen(nqn))
 				      : strcmp(nqn, text)) != 0)
 			continue;
-		(void)snprintf(path, sizeof(path), "/sys/class/nvme/%.60s/state",
-			       e->d_name);
-		read_line(path, text, sizeof(text));
-		if (s->n++ == 0)
+		read_attribute(e->d_name, "state", text, sizeof(text));
+		if (s->n++ == 0) {
 			(void)snprintf(s->first_state, sizeof(s->first_state), "%.30s",
 				       text);
+			(void)snprintf(s->first_name, sizeof(s->first_name), "%.60s",
+				       e->d_name);
+		}
 		s->live += strcmp(text, "live") == 0;
 	}
 	if (dir)
 		closedir(dir);
+}
+
+void kern_end_under(const char *prefix)
+{
+	struct sessions s;
+	char path[300];
+
+	for (unsigned i = 0; i < 1000; i++) {
+		look_for(prefix, true, &s);
+		(void)snprintf(path, sizeof(path),
+			       "/sys/class/nvme/%.60s/delete_controller", s.first_name);
+		if (!s.n || kern_put(path, "1"))
+			return;
+	}
 }
 
 static void look(const char *nqn, struct sessions *s)

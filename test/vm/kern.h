@@ -14,6 +14,8 @@ unsigned kern_sessions(const char *nqn);
 unsigned kern_live(const char *nqn);
 /* Controllers of any NQN that begins so. */
 unsigned kern_sessions_under(const char *prefix);
+/* Deletes those, one after another, whatever uses them. */
+void kern_end_under(const char *prefix);
 /* The state of the first of them; "" when there is none. */
 const char *kern_state(const char *nqn);
 /* "/dev/nvme0n1", or false when the NQN has no visible namespace. */

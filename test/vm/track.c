@@ -178,8 +178,9 @@ bool track_check(const struct track *s, uint64_t synced)
 
 /* ---- the writer ---- */
 
-static void write_on(const struct track *s, uint32_t batch, struct writer_shared *sh)
+static void write_on(const struct track *s, uint32_t batch, const struct writer *w)
 {
+	struct writer_shared *sh = w->shared;
 	int fd = open_for_writing(s);
 
 	while (!sh->must_end) {
@@ -195,6 +196,7 @@ static void write_on(const struct track *s, uint32_t batch, struct writer_shared
 			if (took > sh->longest_ms)
 				sh->longest_ms = took;
 			sh->synced = from + batch;
+			e2e_sleep_ms(w->pause_ms);
 			continue;
 		}
 		sh->last_errno = rc;
@@ -212,7 +214,7 @@ bool writer_start(struct writer *w, const struct track *s, uint32_t batch)
 	w->pid = fork();
 	if (w->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		write_on(s, batch, w->shared);
+		write_on(s, batch, w);
 		_exit(0);
 	}
 	return CHECK(w->pid > 0, "no process");

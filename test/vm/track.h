@@ -50,6 +50,7 @@ bool track_check(const struct track *s, uint64_t synced);
 struct writer {
 	pid_t pid;
 	struct writer_shared *shared;
+	unsigned pause_ms; /* between two batches, so that others have the CPU too; 0 */
 };
 
 struct writer_shared {

@@ -1,3 +1,5 @@
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "sim/export.h"
@@ -102,9 +104,11 @@ static void until(struct t_box *t, const char *file, bool want)
 Test(nvmet, on_and_off_in_the_right_order)
 {
 	char want[4096], *s = want;
+	struct statfs st;
 	struct t_box t;
 
 	prepare(&t);
+	cr_assert_eq(statfs(t.dir, &st), 0);
 	t_start(&t);
 	add_disk(&t, "a");
 	t_is(&t, "/disk set a nvme-tcp-export=yes", "");
@@ -116,10 +120,10 @@ Test(nvmet, on_and_off_in_the_right_order)
 	s += sprintf(s, "write " A "/namespaces/1/device_path %s/pool/metal-csi/a.img\n",
 		     t.dir);
 	sprintf(s,
-		"write " A "/namespaces/1/buffered_io 1\n"
+		"write " A "/namespaces/1/buffered_io %d\n"
 		"write " A "/namespaces/1/device_uuid %s\n"
 		"write " A "/namespaces/1/enable 1\nlink ports/1/" A "\n",
-		box_disk_by_slot(t.box, "a")->ns_uuid);
+		st.f_type == TMPFS_MAGIC, box_disk_by_slot(t.box, "a")->ns_uuid);
 	cr_expect_str_eq(text_of("log"), want);
 	forget_log();
 	t_is(&t, "/disk set a nvme-tcp-export=no", "");

@@ -112,7 +112,7 @@ static void two_lives(struct lab *l, const char *fs)
 static void beside(const char *fs)
 {
 	struct lab lab = { 0 };
-	struct writer writer = { 0 };
+	struct writer writer = { .pause_ms = 20 };
 	struct track track;
 	struct vol v;
 
