@@ -224,9 +224,13 @@ static void do_start(struct node_start *s)
 /* True when it must wait. */
 static bool do_locking(struct node_start *s)
 {
+	static struct log_rate rate;
 	int rc = op_failed(&s->op) ? -1 : take_lock(s);
 
 	if (rc > 0) {
+		if (log_may(&rate, clock_now_ms(s->op.loop), PATIENCE_MS))
+			log_info("node", "waiting for an earlier process to end",
+				 KS("records", s->state_dir));
 		clock_timer_start(s->op.loop, &s->again, LOCK_AGAIN_MS, on_again);
 		return true;
 	}
