@@ -27,28 +27,34 @@ static int nqn_under(const char *root, const struct mountinfo_entry *e,
 	return name ? sysfs_nvme_nqn_of(root, name + 1, ret) : -1;
 }
 
+/* What a look has before it: the question, mountinfo, the sessions in question. */
+struct look {
+	const struct nvme_query *q;
+	const char *text;
+	struct nvme_sessions s;
+};
+
 /* 1 and *ret when the staging mount tells it, 0, or -1. */
-static int find_under(const struct nvme_tcp *t, const char *text,
-		      const struct nvme_query *q, char ret[NVME_NQN_MAX + 1],
-		      struct err *err)
+static int find_under(const struct nvme_tcp *t, const struct look *k,
+		      char ret[NVME_NQN_MAX + 1], struct err *err)
 {
 	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
 	int rc;
 
 	if (!e)
 		return err_nomem(err);
-	rc = mountinfo_top(text, q->path, e, err);
+	rc = mountinfo_top(k->text, k->q->path, e, err);
 	if (rc > 0)
 		rc = nqn_under(t->sys_root, e, ret) == 0 &&
-		     nvme_is_name_of(ret, q->base_nqn);
+		     nvme_is_name_of(ret, k->q->base_nqn);
 	mem_free(e);
 	return rc;
 }
 
 /* The one name of the volume that has a session. */
-static int find_named(const struct nvme_sessions *s, const struct nvme_query *q,
-		      char ret[NVME_NQN_MAX + 1], struct err *err)
+static int find_named(const struct look *k, char ret[NVME_NQN_MAX + 1], struct err *err)
 {
+	const struct nvme_sessions *s = &k->s;
 	const char *found = "";
 
 	for (unsigned i = 0; i < s->n; i++) {
@@ -56,26 +62,26 @@ static int find_named(const struct nvme_sessions *s, const struct nvme_query *q,
 			return err_set(
 				err, ERR_PRECONDITION,
 				"sessions under several names of %.64s: %.60s and %.60s",
-				q->id, found, s->at[i].nqn);
+				k->q->id, found, s->at[i].nqn);
 		found = s->at[i].nqn;
 	}
 	memcpy(ret, found, strlen(found) + 1);
 	return 0;
 }
 
-static int find_nqn(const struct nvme_tcp *t, const char *text,
-		    const struct nvme_query *q, const struct nvme_sessions *s,
+static int find_nqn(const struct nvme_tcp *t, const struct look *k,
 		    struct nvme_view *view, struct err *err)
 {
+	const struct nvme_query *q = k->q;
 	char nqn[NVME_NQN_MAX + 1] = "";
 	int rc = 0;
 
 	if (q->nqn[0])
 		(void)snprintf(nqn, sizeof(nqn), "%s", q->nqn);
 	else if (q->is_staging)
-		rc = find_under(t, text, q, nqn, err);
+		rc = find_under(t, k, nqn, err);
 	if (rc == 0 && !q->nqn[0])
-		rc = find_named(s, q, nqn, err);
+		rc = find_named(k, nqn, err);
 	if (rc >= 0)
 		memcpy(view->nqn, nqn, sizeof(nqn));
 	return rc < 0 ? -1 : 0;
@@ -181,36 +187,36 @@ static int find_dead(const struct nvme_tcp *t, const char *text, const char *pat
 	return n; /* a bad line is mountinfo_view's to tell */
 }
 
-static int look_at(const struct nvme_tcp *t, const char *text, const struct nvme_query *q,
-		   struct nvme_view *ret, struct err *err)
+static int look_at(const struct nvme_tcp *t, struct look *k, struct nvme_view *ret,
+		   struct err *err)
 {
+	const struct nvme_query *q = k->q;
 	struct nvme_wanted wanted = { q->nqn, q->base_nqn, NULL };
 	struct mountinfo_dead dead;
-	struct nvme_sessions s;
-	int n;
+	int n = 0;
 
-	if (sysfs_nvme_find(t->sys_root, &wanted, &s, err) ||
-	    find_nqn(t, text, q, &s, ret, err))
+	if (sysfs_nvme_find(t->sys_root, &wanted, &k->s, err) || find_nqn(t, k, ret, err))
 		return -1;
-	see_sessions(t, q, &s, ret);
-	n = find_dead(t, text, q->path, &dead, err);
-	if (!n && q->recorded)
-		n = find_dead(t, text, q->recorded, &dead, err);
-	return n < 0 ? -1 : mountinfo_view(text, q, n ? &dead : NULL, ret, err);
+	see_sessions(t, q, &k->s, ret);
+	if (q->recorded)
+		n = find_dead(t, k->text, q->recorded, &dead, err);
+	return n < 0 ? -1 : mountinfo_view(k->text, q, n ? &dead : NULL, ret, err);
 }
 
 static int tcp_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
 		    struct err *err)
 {
 	const struct nvme_tcp *t = nvme_tcp_of(nvme);
+	struct look k = { .q = q };
 	struct buf text;
 	int rc;
 
 	*ret = (struct nvme_view){ .state = NVME_ABSENT };
 	buf_init(&text, MOUNTINFO_MAX);
 	rc = fsio_read(t->mountinfo, &text, err);
+	k.text = text.len ? text.data : "";
 	if (!rc)
-		rc = look_at(t, text.len ? text.data : "", q, ret, err);
+		rc = look_at(t, &k, ret, err);
 	buf_fini(&text);
 	return rc;
 }
