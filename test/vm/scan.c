@@ -97,4 +97,3 @@ uint64_t scan_lost(const struct scan *s, const struct track *t, uint64_t synced)
 		     track_least(t, slot, synced);
 	return n;
 }
-

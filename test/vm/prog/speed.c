@@ -90,7 +90,8 @@ static void child(void)
 		bare[i] = now_us() - bare[i];
 	}
 	e2e_note("bench: a helper that does nothing: %.1f ms; /bin/true %.1f ms",
-		 (double)median(ours, ROUNDS) / 1000, (double)median(bare, ROUNDS) / 1000);
+		 (double)median(ours, ROUNDS) / 1000,
+		 (double)median(bare, ROUNDS) / 1000);
 }
 
 static void stage(void)
