@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "csi/ids.h"
 #include "nvme/sysfs.h"
 #include "support/node_lab.h"
 
@@ -100,6 +101,21 @@ static bool has_record(struct node_lab *lab, const char *id)
 	return lab->csi.nvme->ops->record_read(lab->csi.nvme, id, &rec, &err) == 0;
 }
 
+/* As an earlier attempt left it: on record, attached, nothing more. */
+static void attach_as_ours(struct node_lab *lab, const char *id)
+{
+	struct nvme_record rec = { .stage = NVME_ATTACHING };
+	char image[256];
+	struct err err;
+
+	lab_image_path(lab, id, image);
+	id_base_nqn(id, rec.nqn);
+	snprintf(rec.source, sizeof(rec.source), "%s", image);
+	lab_check(lab,
+		  lab->csi.nvme->ops->record_write(lab->csi.nvme, id, &rec, &err) == 0);
+	lab_check(lab, lab_run("losetup -f %s", image) == 0);
+}
+
 static void held_for_a_moment(const struct lab_args *a)
 {
 	struct node_lab lab;
@@ -140,7 +156,7 @@ Test(node_held, blank_is_proven_of_the_device_and_the_refusal_is_final)
 	lab_open_real(&lab);
 	lab_image(&lab, a.id, 16 * MIB);
 	lab_image_path(&lab, a.id, image);
-	lab_check(&lab, lab_run("losetup -f %s", image) == 0);
+	attach_as_ours(&lab, a.id);
 	find_device(&lab, a.id, &h);
 	hold(&h, true);
 	lab_check(&lab, lab_run("printf x | dd of=%s bs=1 seek=3000 conv=notrunc 2>"

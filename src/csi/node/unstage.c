@@ -12,9 +12,9 @@
  * Those of them that are needed, by a look before each (plan_off.h); each failure: done.
  *
  * Failures: still published; something else mounted there; busy; the target does not
- * answer; a child's deadline, or one that is stuck already. The record stays until the
- * end, and the next call goes on. A syncfs that fails is told of: the data is lost
- * already, and the volume must come off. */
+ * answer; the record cannot be written; a child's deadline, or one stuck already. The
+ * record stays until the end, and the next call goes on. A syncfs that fails is told of:
+ * the data is lost already, and the volume must come off. */
 enum {
 	ST_START,
 	ST_ASKING,
@@ -125,10 +125,28 @@ static void tell(const struct node_work *w, enum plan_off step)
 		node_event(id_of(w), NODE_EVENT_FENCED, w->view.nqn);
 }
 
+/* From the detach on the device may go at any time, also where it was not proven: the
+ * record of a block volume says so first, for the device alone would pass as staged. What
+ * is mounted needs no such word. */
+static int record_step(struct node_work *w, enum plan_off step, struct err *err)
+{
+	if (step != PLAN_OFF_DETACH || !w->has_record || !w->record.is_block ||
+	    w->record.stage != NVME_STAGED)
+		return 0;
+	w->record.stage = NVME_ATTACHING;
+	return node_work_write_record(w, id_of(w), err);
+}
+
 static void take_step(struct node_work *w, enum plan_off step)
 {
+	struct err err = { .code = ERR_OK };
+
 	if (step == PLAN_OFF_DONE) {
 		forget(w);
+		return;
+	}
+	if (record_step(w, step, &err)) {
+		finish(w, &err);
 		return;
 	}
 	tell(w, step);
