@@ -206,7 +206,12 @@ Test(mountinfo, the_node_of_a_dead_device_is_ours_at_its_own_target_only)
 
 	cr_assert(v.top == NVME_TOP_OURS && v.is_node && v.n_dead == 1);
 	q.recorded = NULL;
-	cr_assert_eq(see_dead(text, NULL, q).top, NVME_TOP_FOREIGN, "no record");
+	v = see_dead(text, NULL, q);
+	cr_assert(v.top == NVME_TOP_OURS && v.is_dead,
+		  "it comes off without a record too");
+	q.is_staging = true;
+	cr_assert_eq(see_dead(text, NULL, q).top, NVME_TOP_FOREIGN, "no target");
+	q.is_staging = false;
 	q.recorded = "/stage";
 	q.path = "/elsewhere";
 	cr_assert(!see_dead(text, NULL, q).n_elsewhere, "whose it is cannot be told");
