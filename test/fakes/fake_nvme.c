@@ -57,6 +57,24 @@ static void check_answers(const struct fake_nvme *f)
 	cr_assert(f->state != NVME_RECOVERING, "this would hang");
 }
 
+/* Writes back what is left, unless another mount keeps the file system. */
+static bool is_last_of_fs(const struct fake_nvme *f, const char *path)
+{
+	unsigned n_here = 0, n_elsewhere = 0;
+
+	for (unsigned i = 0; i < f->n_mounts; i++) {
+		const struct fake_mount *m = &f->mounts[i];
+
+		if (m->is_dead || m->is_node)
+			continue;
+		if (strcmp(m->path, path) == 0)
+			n_here++;
+		else
+			n_elsewhere++;
+	}
+	return n_here && !n_elsewhere;
+}
+
 static void add_mount(struct fake_nvme *f, const struct nvme_req *req, bool is_node)
 {
 	struct fake_mount *m = &f->mounts[f->n_mounts];
@@ -129,6 +147,17 @@ static void do_ask(struct fake_nvme *f, struct nvme_req *req)
 		f->state = NVME_LIVE;
 }
 
+static void do_unmount(struct fake_nvme *f, struct nvme_req *req)
+{
+	if (f->stuck[0] || (f->is_busy && req->is_target && n_live_mounts(f))) {
+		op_fail(&req->op, ERR_ABORTED, f->stuck[0] ? "locked" : "busy");
+		return;
+	}
+	if (is_last_of_fs(f, req->path))
+		check_answers(f);
+	remove_mounts(f, req->path);
+}
+
 static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 {
 	switch (req->kind) {
@@ -188,9 +217,7 @@ static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 		add_mount(f, req, !req->from);
 		return;
 	case NVME_UNMOUNT:
-		if (n_live_mounts(f))
-			check_answers(f);
-		remove_mounts(f, req->path);
+		do_unmount(f, req);
 		return;
 	case NVME_GROW:
 		f->content.fs_size_bytes = f->size_bytes;

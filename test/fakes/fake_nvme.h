@@ -35,6 +35,7 @@ struct fake_nvme {
 	bool is_refused;   /* the target knows the session's name no more */
 	bool is_silent;	   /* and does not even say so */
 	bool is_back;	   /* the session is live again once the target was asked */
+	bool is_busy;	   /* a process holds the targets until the session ends */
 	/* Commands. */
 	int fail_at;	  /* the nth request from now fails; -1 none */
 	bool fails_after; /* … but has done its work */

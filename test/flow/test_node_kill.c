@@ -212,9 +212,10 @@ static void kill_end_in(const struct op_type *type, unsigned state, bool later)
 	kill_type = type;
 	kill_state = state;
 	kills_later = later;
-	/* These two are for targets that do not answer. */
+	/* These are for targets that do not answer. */
 	bool is_other = strcmp(type->states[state], "asking") == 0 ||
-			strcmp(type->states[state], "cutting") == 0;
+			strcmp(type->states[state], "cutting") == 0 ||
+			strcmp(type->states[state], "unmounting_freed") == 0;
 
 	lab_check(&lab,
 		  is_other !=

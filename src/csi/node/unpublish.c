@@ -1,18 +1,35 @@
 #include "csi/node/unpublish.h"
 
 #include "csi/ids.h"
+#include "csi/node/event.h"
 
 /*   start ─▶ unmounting ─▶ done
+ *     │         └─(busy, session lost)─▶ asking ─▶ cutting ─▶ unmounting_freed ─▶ done
  *     └─(malformed id, or refused)─▶ done
+ *
+ * A process of the pod that waits for a target which never comes back cannot be killed,
+ * and keeps the mount busy (kernel 6.1 tries for ever): the end of the session frees it.
  *
  * Failures: something else is mounted at the target; busy; what is left there is not
  * ours; a child's deadline. */
-enum { ST_START, ST_UNMOUNTING, ST_DONE, ST_N };
+enum {
+	ST_START,
+	ST_UNMOUNTING,
+	ST_ASKING,
+	ST_CUTTING,
+	ST_UNMOUNTING_FREED,
+	ST_DONE,
+	ST_N
+};
 
-static const char *const names[ST_N] = { "start", "unmounting", "done" };
+static const char *const names[ST_N] = { "start",   "unmounting",	"asking",
+					 "cutting", "unmounting_freed", "done" };
 static const uint32_t next[ST_N] = {
 	[ST_START] = OP_BIT(ST_UNMOUNTING) | OP_BIT(ST_DONE),
-	[ST_UNMOUNTING] = OP_BIT(ST_DONE),
+	[ST_UNMOUNTING] = OP_BIT(ST_ASKING) | OP_BIT(ST_DONE),
+	[ST_ASKING] = OP_BIT(ST_CUTTING) | OP_BIT(ST_DONE),
+	[ST_CUTTING] = OP_BIT(ST_UNMOUNTING_FREED) | OP_BIT(ST_DONE),
+	[ST_UNMOUNTING_FREED] = OP_BIT(ST_DONE),
 };
 
 static const Csi__V1__NodeUnpublishVolumeRequest *request(const struct rpc *rpc)
@@ -53,6 +70,21 @@ static int look(struct node_work *w, struct err *err)
 	return 0;
 }
 
+static void go(struct node_work *w, enum nvme_kind kind, unsigned state)
+{
+	node_work_prepare(w, kind, id_of(w));
+	op_move(&w->rpc.op, state);
+	node_work_go(w);
+}
+
+static void unmount(struct node_work *w, unsigned state)
+{
+	node_work_prepare(w, NVME_UNMOUNT, id_of(w))->path = w->path;
+	w->req.is_target = true;
+	op_move(&w->rpc.op, state);
+	node_work_go(w);
+}
+
 static void do_start(struct node_work *w)
 {
 	struct op *op = &w->rpc.op;
@@ -71,13 +103,10 @@ static void do_start(struct node_work *w)
 		op_move(op, ST_DONE);
 		return;
 	}
-	node_work_prepare(w, NVME_UNMOUNT, id_of(w))->path = w->path;
-	w->req.is_target = true;
-	op_move(op, ST_UNMOUNTING);
-	node_work_go(w);
+	unmount(w, ST_UNMOUNTING);
 }
 
-static void after_unmounting(struct node_work *w)
+static void after_last_unmount(struct node_work *w)
 {
 	struct err err = { .code = ERR_OK };
 
@@ -89,14 +118,61 @@ static void after_unmounting(struct node_work *w)
 	op_move(&w->rpc.op, ST_DONE);
 }
 
+/* Busy, or behind a child that is stuck, over a session that may never come back. */
+static bool may_wait_for_target(const struct node_work *w)
+{
+	return !op_failed(&w->rpc.op) && w->req.op.err.code == ERR_ABORTED &&
+	       w->view.state == NVME_RECOVERING;
+}
+
+static void after_unmounting(struct node_work *w)
+{
+	if (may_wait_for_target(w))
+		go(w, NVME_ASK, ST_ASKING);
+	else
+		after_last_unmount(w);
+}
+
+static void after_asking(struct node_work *w)
+{
+	struct err err = w->req.op.err;
+
+	if (err.code != ERR_OK) {
+		(void)err_wrap(&err, "the target path is in use, and the target does not "
+				     "answer");
+	} else if (w->req.is_refused) {
+		node_event(id_of(w), NODE_EVENT_FENCED, w->view.nqn);
+		go(w, NVME_CUT, ST_CUTTING);
+		return;
+	} else if (node_work_check_stuck(w, id_of(w), &err) == 0) {
+		(void)err_set(&err, ERR_ABORTED,
+			      "the target path is in use, by a process that may wait for "
+			      "the target");
+	}
+	op_fail_err(&w->rpc.op, &err);
+	op_move(&w->rpc.op, ST_DONE);
+}
+
+static void after_cutting(struct node_work *w)
+{
+	if (node_work_failed(w))
+		op_move(&w->rpc.op, ST_DONE);
+	else
+		unmount(w, ST_UNMOUNTING_FREED);
+}
+
 static void step(struct op *op)
 {
-	struct node_work *w = node_work_of(op);
+	static void (*const after[ST_N])(struct node_work *) = {
+		[ST_START] = do_start,
+		[ST_UNMOUNTING] = after_unmounting,
+		[ST_ASKING] = after_asking,
+		[ST_CUTTING] = after_cutting,
+		[ST_UNMOUNTING_FREED] = after_last_unmount,
+	};
 
-	if (op->state == ST_START)
-		do_start(w);
-	else if (op->state == ST_UNMOUNTING)
-		after_unmounting(w);
+	if (after[op->state])
+		after[op->state](node_work_of(op));
 }
 
 const struct op_type node_unpublish_op = {
