@@ -305,15 +305,27 @@ static void start(struct nvme *nvme, struct nvme_req *req, void (*done)(struct o
 	op_start(&req->op, &type, f->loop, done);
 }
 
+/* A device that is gone is the volume's by the mount at the recorded staging path, or by
+ * the target path itself where its node is bound there. */
+static bool is_dead_ours(const struct fake_nvme *f, const struct fake_mount *m,
+			 const struct nvme_query *q)
+{
+	if (m->is_node)
+		return !q->is_staging && strcmp(m->path, q->path) == 0;
+	for (unsigned i = 0; q->recorded && i < f->n_mounts; i++)
+		if (f->mounts[i].is_dead && strcmp(f->mounts[i].path, q->recorded) == 0)
+			return true;
+	return false;
+}
+
 static void see_mount(const struct fake_mount *m, const struct nvme_query *q,
 		      bool is_ours, struct nvme_view *ret)
 {
-	is_ours |= m->is_dead;
 	if (strcmp(m->path, q->path) == 0) {
 		ret->n_layers++;
 		ret->n_foreign_layers += !is_ours;
-		ret->n_dead += m->is_dead;
-		ret->is_dead = m->is_dead;
+		ret->n_dead += is_ours && m->is_dead;
+		ret->is_dead = is_ours && m->is_dead;
 		ret->top = is_ours ? NVME_TOP_OURS : NVME_TOP_FOREIGN;
 		ret->is_readonly = m->is_readonly;
 		ret->is_node = m->is_node;
@@ -358,8 +370,11 @@ static int look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view 
 						  strcmp(f->exported, q->nqn) == 0 };
 	snprintf(ret->source, sizeof(ret->source), "image");
 	is_ours = see_session(f, q, ret);
-	for (unsigned i = 0; i < f->n_mounts; i++)
-		see_mount(&f->mounts[i], q, is_ours, ret);
+	for (unsigned i = 0; i < f->n_mounts; i++) {
+		const struct fake_mount *m = &f->mounts[i];
+
+		see_mount(m, q, m->is_dead ? is_dead_ours(f, m, q) : is_ours, ret);
+	}
 	if (ret->n_layers)
 		snprintf(ret->fs_type, sizeof(ret->fs_type), "%s", f->content.fs_type);
 	return 0;

@@ -132,13 +132,14 @@ Test(plan_off, a_leftover_is_cut_first)
 
 	strcpy(dead.dead_path, "/pod");
 	GOES(PLAN_OFF_CUT, clear(mounted, PLAN_OFF_BEGIN, ""));
-	GOES(PLAN_OFF_UNMOUNT, clear(dead, PLAN_OFF_CUT, ""));
-	REFUSED(ERR_ABORTED, clear(dead, PLAN_OFF_UNMOUNT, ""));
-	dead.n_layers = 0;
-	GOES(PLAN_OFF_TARGET, clear(dead, PLAN_OFF_UNMOUNT, ""));
+	GOES(PLAN_OFF_TARGET, clear(dead, PLAN_OFF_CUT, ""));
 	GOES(PLAN_OFF_TARGET, clear(dead, PLAN_OFF_TARGET, "/other"));
 	REFUSED(ERR_ABORTED, clear(dead, PLAN_OFF_TARGET, "/pod"));
-	GOES(PLAN_OFF_DONE, clear(nothing, PLAN_OFF_TARGET, "/pod"));
+	dead.dead_path[0] = '\0';
+	dead.n_elsewhere = 0;
+	GOES(PLAN_OFF_UNMOUNT, clear(dead, PLAN_OFF_TARGET, "/pod"));
+	REFUSED(ERR_ABORTED, clear(dead, PLAN_OFF_UNMOUNT, ""));
+	GOES(PLAN_OFF_DONE, clear(nothing, PLAN_OFF_UNMOUNT, "/pod"));
 	GOES(PLAN_OFF_DONE, clear(nothing, PLAN_OFF_BEGIN, ""));
 }
 

@@ -95,14 +95,12 @@ int plan_unstage(const struct plan_off_facts *f, enum plan_off *ret, struct err 
 
 /* ---- a fenced leftover */
 
+/* The staging mount is last: it is what tells that the dead ones elsewhere are this
+ * volume's, also to the next call. */
 static int next_layer(const struct plan_off_facts *f, enum plan_off *ret, struct err *err)
 {
 	const struct nvme_view *v = f->view;
 
-	if (v->n_layers) {
-		*ret = PLAN_OFF_UNMOUNT;
-		return f->last == PLAN_OFF_UNMOUNT ? still_mounted(err) : 0;
-	}
 	if (v->dead_path[0]) {
 		*ret = PLAN_OFF_TARGET;
 		return f->last == PLAN_OFF_TARGET &&
@@ -110,6 +108,10 @@ static int next_layer(const struct plan_off_facts *f, enum plan_off *ret, struct
 			       ? err_set(err, ERR_ABORTED, "%.120s is still mounted",
 					 v->dead_path)
 			       : 0;
+	}
+	if (v->n_layers) {
+		*ret = PLAN_OFF_UNMOUNT;
+		return f->last == PLAN_OFF_UNMOUNT ? still_mounted(err) : 0;
 	}
 	if (v->n_elsewhere)
 		return err_set(err, ERR_ABORTED,
