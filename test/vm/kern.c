@@ -223,6 +223,19 @@ void kern_drop_caches(void)
 	CHECK(kern_put("/proc/sys/vm/drop_caches", "3") == 0, "caches stay");
 }
 
+long kern_dirty_kib(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[200];
+	long kib = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		(void)sscanf(line, "Dirty: %ld", &kib);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
 /* /dev/kmsg gives one record at each read, "PRIORITY,NUMBER,…;TEXT", from the oldest on.
  */
 static unsigned long long marked;

@@ -29,6 +29,7 @@ unsigned kern_mounts_with(const char *text);
 unsigned kern_layers(const char *mount_point);
 
 void kern_drop_caches(void);
+long kern_dirty_kib(void); /* written by somebody, and not to the disk yet */
 /* The kernel's log: whether it said the text since the last mark. */
 void kern_mark(void);
 bool kern_said(const char *text);
