@@ -5,161 +5,7 @@
 #include <string.h>
 
 #include "core/mem.h"
-
-/* ---- the child: what must outlive the op when the kernel will not let it go
- * ---------------
- *
- *   start ──▶ running ──(exit)──▶ closing ──▶ done (frees itself)
- *                └──(cancel: the registry stops)──▲
- */
-enum { CH_START, CH_RUNNING, CH_CLOSING, CH_DONE, CH_N };
-
-static const char *const child_names[CH_N] = { "start", "running", "closing", "done" };
-static const uint32_t child_next[CH_N] = {
-	[CH_START] = OP_BIT(CH_RUNNING),
-	[CH_RUNNING] = OP_BIT(CH_CLOSING),
-	[CH_CLOSING] = OP_BIT(CH_DONE),
-};
-
-struct proc_child {
-	struct op op;
-	struct list node; /* in the registry */
-	struct proc_registry *registry;
-	struct proc *owner; /* NULL once its op has ended without it */
-	uv_process_t process;
-	bool has_exited;
-	char key[PROC_MAX_KEY];
-	const char *what;
-};
-
-static void child_step(struct op *op)
-{
-	struct proc_child *c = CONTAINER_OF(op, struct proc_child, op);
-
-	if (op->state == CH_START)
-		op_move(op, CH_RUNNING);
-	switch (op->state) {
-	case CH_RUNNING:
-		if (!c->has_exited && !op_failed(op))
-			return;
-		op_move(op, CH_CLOSING);
-		op_close_handle(op, (uv_handle_t *)&c->process);
-		return;
-	case CH_CLOSING:
-		op_move(op, CH_DONE);
-		return;
-	default:
-		return;
-	}
-}
-
-static void child_interrupt(struct op *op)
-{
-	op_wake(op);
-}
-
-static const struct op_type child_type = {
-	.name = "child",
-	.states = child_names,
-	.next = child_next,
-	.n_states = CH_N,
-	.step = child_step,
-	.interrupt = child_interrupt,
-};
-
-static void tell_stopped(struct proc_registry *reg)
-{
-	if (!reg->stopped || !list_is_empty(&reg->children))
-		return;
-	void (*stopped)(void *) = reg->stopped;
-
-	reg->stopped = NULL;
-	stopped(reg->stopped_arg);
-}
-
-/* The owner holds one reference for its child. */
-static void on_child_done(struct op *op)
-{
-	struct proc_child *c = CONTAINER_OF(op, struct proc_child, op);
-	struct proc_registry *reg = c->registry;
-	struct proc *owner = c->owner;
-
-	list_remove(&c->node);
-	if (!owner)
-		reg->n_stuck--;
-	mem_free(c);
-	if (owner) {
-		owner->child = NULL;
-		op_unref_wake(&owner->op);
-	}
-	tell_stopped(reg);
-}
-
-static void on_exit(uv_process_t *process, int64_t status, int term_signal)
-{
-	struct proc_child *c = CONTAINER_OF(process, struct proc_child, process);
-
-	c->has_exited = true;
-	if (c->owner) {
-		c->owner->exit_status = (int)status;
-		c->owner->term_signal = term_signal;
-	}
-	op_wake(&c->op);
-}
-
-void proc_registry_init(struct proc_registry *reg, uv_loop_t *loop)
-{
-	*reg = (struct proc_registry){ .loop = loop };
-	list_init(&reg->children);
-}
-
-const char *proc_registry_stuck(struct proc_registry *reg, const char *key)
-{
-	LIST_FOREACH (it, &reg->children) {
-		struct proc_child *c = CONTAINER_OF(it, struct proc_child, node);
-
-		if (!c->owner && strcmp(c->key, key) == 0)
-			return c->what;
-	}
-	return NULL;
-}
-
-static void on_stop(struct op *op)
-{
-	tell_stopped(CONTAINER_OF(op, struct proc_child, op)->registry);
-	mem_free(CONTAINER_OF(op, struct proc_child, op));
-}
-
-/* An op of its own, so that stopped() comes from the loop when nothing is stuck. */
-static void stop_later(struct proc_registry *reg)
-{
-	struct proc_child *c = mem_calloc(1, sizeof(*c));
-	static const char *const names[] = { "start", "done" };
-	static const uint32_t next[] = { OP_BIT(1), 0 };
-	static const struct op_type type = { "stop", names, next, 2, NULL, NULL };
-
-	if (!c) {
-		tell_stopped(reg);
-		return;
-	}
-	c->registry = reg;
-	op_start(&c->op, &type, reg->loop, on_stop);
-	op_move(&c->op, 1);
-}
-
-void proc_registry_stop(struct proc_registry *reg, void (*stopped)(void *), void *arg)
-{
-	reg->stopped = stopped;
-	reg->stopped_arg = arg;
-	if (list_is_empty(&reg->children))
-		stop_later(reg);
-	LIST_FOREACH (it, &reg->children) {
-		struct proc_child *c = CONTAINER_OF(it, struct proc_child, node);
-
-		bug_on(c->owner);
-		op_cancel(&c->op, ERR_CANCELLED);
-	}
-}
+#include "core/proc_child.h"
 
 /* ---- the op
  * -----------------------------------------------------------------------------
@@ -261,37 +107,6 @@ static void open_pipe(struct proc *p, uv_pipe_t *pipe)
 	op_ref(&p->op);
 }
 
-static int spawn(struct proc *p, struct proc_child *c)
-{
-	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", lang[] = "LC_ALL=C";
-	static char *env[] = { path, lang, NULL };
-	uv_stdio_container_t io[PROC_FD + 1] = {
-		{ .flags = UV_IGNORE },
-		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		  .data.stream = (uv_stream_t *)&p->out_pipe },
-		{ .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		  .data.stream = (uv_stream_t *)&p->err_pipe },
-		{ .flags = UV_INHERIT_FD, .data.fd = p->pass_fd },
-	};
-	union {
-		const char *const *in;
-		char **out;
-	} argv = { .in = p->argv }; /* libuv does not write to them */
-	uv_process_options_t opt = { .file = p->argv[0],
-				     .args = argv.out,
-				     .env = env,
-				     .stdio = io,
-				     .exit_cb = on_exit,
-				     .stdio_count =
-					     p->pass_fd < 0 ? PROC_FD : PROC_FD + 1 };
-
-	if (p->n_input) {
-		io[0].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
-		io[0].data.stream = (uv_stream_t *)&p->in_pipe;
-	}
-	return uv_spawn(p->op.loop, &c->process, &opt);
-}
-
 static void feed(struct proc *p)
 {
 	uv_buf_t b = uv_buf_init(NULL, 0);
@@ -332,16 +147,14 @@ static void do_start(struct proc *p)
 	(void)snprintf(c->key, sizeof(c->key), "%s", p->key ? p->key : "");
 	c->what = p->what ? p->what : p->argv[0];
 	list_append(&p->registry->children, &c->node);
-	op_start(&c->op, &child_type, op->loop, on_child_done);
-	op_ref(&c->op);
-	c->process.data = &c->op;
+	proc_child_start(c);
 	p->child = c;
 	op_ref(op);
 	open_pipe(p, &p->out_pipe);
 	open_pipe(p, &p->err_pipe);
 	if (p->n_input)
 		open_pipe(p, &p->in_pipe);
-	rc = spawn(p, c);
+	rc = proc_child_spawn(c, p);
 	if (rc) {
 		op_fail(op, ERR_PRECONDITION, "cannot run %s: %s", p->argv[0],
 			uv_strerror(rc));
@@ -363,8 +176,8 @@ static bool has_exited(const struct proc *p)
 
 static void signal_child(struct proc *p, int sig)
 {
-	if (p->child && !p->child->has_exited)
-		(void)uv_process_kill(&p->child->process, sig);
+	if (p->child)
+		proc_child_kill(p->child, sig);
 	arm(p, GRACE_MS);
 }
 
@@ -377,7 +190,7 @@ static void abandon(struct proc *p)
 	p->child = NULL;
 	c->owner = NULL;
 	c->registry->n_stuck++;
-	uv_unref((uv_handle_t *)&c->process);
+	uv_unref(&c->handle.any);
 	p->op.refs--; /* the one held for the child; others remain for the pipes */
 }
 

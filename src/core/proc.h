@@ -34,6 +34,9 @@ struct proc {
 	/* Arguments, set before proc_start; texts are borrowed until done(). */
 	const char *const *argv; /* ended by NULL; argv[0] a path, or a name in /usr/sbin,
 				    /usr/bin, /sbin, /bin */
+	/* NULL: argv is run. Else it is called in a fork with the rest of argv, unless
+	 * there is input or a fork cannot be had: see core/proc_fork.h. */
+	void (*entry)(int argc, char **argv);
 	struct proc_registry *registry;
 	const char *key;  /* NULL: not exclusive */
 	const char *what; /* static; for proc_registry_stuck */

@@ -178,6 +178,7 @@ struct nvme *nvme_loop_new(uv_loop_t *loop, const struct nvme_loop_conf *conf,
 	l->base.nvme.ops = &loop_ops;
 	l->exports_dir = conf->exports_dir;
 	l->base.host.helper = conf->helper ? conf->helper : "/proc/self/exe";
+	l->base.host.is_self = !conf->helper;
 	l->base.host.command = loop_command;
 	if (request_host_init(&l->base.host, loop, conf->state_dir, err)) {
 		mem_free(l);

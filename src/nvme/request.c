@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "nvme/helper.h"
 #include "nvme/reply.h"
 
 /*   start ──▶ running ──▶ done
@@ -79,6 +80,11 @@ static const char *key_of(enum nvme_kind kind, const char *id, char out[PROC_MAX
 	return out;
 }
 
+static void be_helper(int argc, char **argv)
+{
+	helper_main(argc, argv);
+}
+
 static int prepare(struct request *q, struct err *err)
 {
 	struct nvme_req *req = q->req;
@@ -92,6 +98,8 @@ static int prepare(struct request *q, struct err *err)
 				 .timeout_ms = command_timeout_ms(req->kind) };
 	if (make_command(q, err))
 		return -1;
+	if (q->host->is_self && q->command.is_helper)
+		q->proc.entry = be_helper;
 	return is_reader ? 0
 			 : record_lock(&q->host->records, req->id, &q->proc.pass_fd, err);
 }

@@ -10,6 +10,7 @@ struct request_host {
 	struct proc_registry children;
 	struct record_dir records;
 	const char *helper; /* the program that has helper_main */
+	bool is_self;	    /* it is this one: a fork will do */
 	/* The back end's own kinds (ATTACH, RESCAN, CUT, …): as command_make. */
 	int (*command)(struct request_host *host, struct nvme_req *req, struct command *c,
 		       struct err *err);

@@ -255,6 +255,7 @@ struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
 	}
 	t->base.nvme.ops = &tcp_ops;
 	t->base.host.helper = conf->helper ? conf->helper : "/proc/self/exe";
+	t->base.host.is_self = !conf->helper;
 	t->base.host.command = tcp_command;
 	t->base.host.max_attaches = conf->max_connects;
 	t->host_nqn = conf->host_nqn;
