@@ -125,8 +125,10 @@ int command_make(struct command *c, const struct nvme_req *req, const char *help
 
 	*c = (struct command){ .is_helper = false };
 	switch (req->kind) {
-	case NVME_PROVE:
 	case NVME_PROBE:
+		command_helper(c, helper, "probe", dev, req->fs_uuid ? req->fs_uuid : "");
+		return 0;
+	case NVME_PROVE:
 	case NVME_WIPE:
 		command_helper(c, helper, kinds[req->kind].name, dev, NULL);
 		return 0;

@@ -32,7 +32,7 @@ static const struct {
 	{ "nvme-rescan", 1, helper_nvme_rescan },
 	{ "prove", 1, helper_prove },
 	{ "wipe", 1, helper_wipe },
-	{ "probe", 1, helper_probe },
+	{ "probe", 2, helper_probe },
 	{ "mount", 6, helper_mount },
 	{ "bind", 3, helper_bind },
 	{ "bind-node", 3, helper_bind_node },

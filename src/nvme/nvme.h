@@ -24,7 +24,9 @@ enum nvme_kind {
 	NVME_ASK, /* nqn, source → is_refused: whether the target of that session knows
 		     no such NQN for this host, so that the session never comes back.
 		     UNAVAILABLE when it does not answer */
-	NVME_PROBE,   /* device → content */
+	/* device → content. fs_uuid (NULL = none): once the file system of that UUID is
+	 * found, nothing else is looked for */
+	NVME_PROBE,
 	NVME_WIPE,    /* device: zeroes where a cut-short mkfs may have written */
 	NVME_FORMAT,  /* device, fs_type, fs_uuid; never by force */
 	NVME_CHECK,   /* device, fs_type: repairs what is safe, unmounted only */

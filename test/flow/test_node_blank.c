@@ -127,6 +127,39 @@ Test(node_blank, another_file_system_is_refused)
 	lab_close(&lab);
 }
 
+#define DOS_TABLE                                                                  \
+	"printf '\\203\\000\\000\\000\\000\\010\\000\\000\\000\\010\\000\\000' | " \
+	"dd of=%s bs=1 seek=450 conv=notrunc 2>/dev/null; "                        \
+	"printf '\\125\\252' | dd of=%s bs=1 seek=510 conv=notrunc 2>/dev/null"
+
+/* Its own file system is the volume's, whatever is beside it; no other is. */
+Test(node_blank, the_volume_has_its_own_file_system)
+{
+	struct node_lab lab;
+	struct lab_args a = { .id = "own-1", .fs_type = "ext4", .has_identity = true };
+	struct err e;
+	char image[256];
+
+	lab_open_real(&lab);
+	lab_image(&lab, a.id, 16 * MIB);
+	lab_image_path(&lab, a.id, image);
+	OK(&lab, lab_stage(&lab, &a));
+	lab_check(&lab, lab_run("echo kept > %s/file", lab.staging) == 0);
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_check(&lab, lab_run(DOS_TABLE, image, image) == 0);
+	OK(&lab, lab_stage(&lab, &a));
+	lab_check(&lab, lab_run("grep -q kept %s/file", lab.staging) == 0);
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_check(&lab, lab_run("e2fsck -fy %s >/dev/null 2>&1; tune2fs -U "
+				"5c7f9d2e-8a1b-4c3d-9e4f-0a1b2c3d4e5f %s "
+				">/dev/null 2>&1",
+				image, image) == 0);
+	e = lab_stage(&lab, &a);
+	lab_check(&lab, e.code == ERR_PRECONDITION && strstr(e.msg, "5c7f9d2e") != NULL,
+		  "%s", e.msg);
+	lab_close(&lab);
+}
+
 Test(node_blank, a_read_only_stage_never_formats)
 {
 	struct node_lab lab;

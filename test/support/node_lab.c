@@ -301,7 +301,7 @@ static Csi__V1__VolumeCapability *capability(const struct lab_args *a)
 }
 
 struct pairs {
-	char key[6][32], value[6][ID_NQN];
+	char key[7][32], value[7][ID_NQN];
 };
 
 static struct pairs contexts(const struct lab_args *a)
@@ -316,32 +316,37 @@ static struct pairs contexts(const struct lab_args *a)
 	strcpy(p.key[3], "nvme_address");
 	strcpy(p.key[4], "nvme_port");
 	strcpy(p.key[5], "nqn");
+	strcpy(p.key[6], "fsIdentity");
 	snprintf(p.value[0], ID_NQN, "%s", a->nqn ? a->nqn : nqn);
 	snprintf(p.value[1], ID_NQN, "%lld", (long long)a->bytes);
 	strcpy(p.value[2], a->is_old_context ? "1" : "2");
 	strcpy(p.value[3], "127.0.0.1");
 	strcpy(p.value[4], "4420");
 	snprintf(p.value[5], ID_NQN, "%s", nqn);
+	strcpy(p.value[6], "volume-id");
 	return p;
 }
 
-#define FILL_CONTEXTS(req, Type)                                            \
-	do {                                                                \
-		static Type##__PublishContextEntry pub[5], *pubs[5];        \
-		static Type##__VolumeContextEntry vol, *vols[1] = { &vol }; \
-		static struct pairs p;                                      \
-		p = contexts(a);                                            \
-		for (int i = 0; i < 5; i++) {                               \
-			pub[i].key = p.key[i];                              \
-			pub[i].value = p.value[i];                          \
-			pubs[i] = &pub[i];                                  \
-		}                                                           \
-		vol.key = p.key[5];                                         \
-		vol.value = p.value[5];                                     \
-		(req)->publish_context = pubs;                              \
-		(req)->n_publish_context = 5;                               \
-		(req)->volume_context = vols;                               \
-		(req)->n_volume_context = 1;                                \
+#define FILL_CONTEXTS(req, Type)                                     \
+	do {                                                         \
+		static Type##__PublishContextEntry pub[5], *pubs[5]; \
+		static Type##__VolumeContextEntry vol[2], *vols[2];  \
+		static struct pairs p;                               \
+		p = contexts(a);                                     \
+		for (int i = 0; i < 5; i++) {                        \
+			pub[i].key = p.key[i];                       \
+			pub[i].value = p.value[i];                   \
+			pubs[i] = &pub[i];                           \
+		}                                                    \
+		for (int i = 0; i < 2; i++) {                        \
+			vol[i].key = p.key[5 + i];                   \
+			vol[i].value = p.value[5 + i];               \
+			vols[i] = &vol[i];                           \
+		}                                                    \
+		(req)->publish_context = pubs;                       \
+		(req)->n_publish_context = 5;                        \
+		(req)->volume_context = vols;                        \
+		(req)->n_volume_context = a->has_identity ? 2 : 1;   \
 	} while (0)
 
 static char id_text[300], target_text[4200];

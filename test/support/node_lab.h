@@ -75,6 +75,7 @@ struct lab_args {
 	bool readonly;
 	int64_t bytes; /* expand: required; stage: size_bytes of the publish context */
 	bool is_old_context; /* no rds_csi_ctx=2: volume_context decides */
+	bool has_identity;   /* fsIdentity, as of every volume that the driver created */
 };
 
 /* Each runs one call to its end and returns its status. */

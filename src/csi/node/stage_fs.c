@@ -9,7 +9,7 @@
 
 void node_stage_probe(struct node_stage *s)
 {
-	(void)node_work_prepare(&s->w, NVME_PROBE, node_stage_id(s));
+	node_work_prepare(&s->w, NVME_PROBE, node_stage_id(s))->fs_uuid = s->want.fs_uuid;
 	node_stage_go(s, NODE_STAGE_PROBING);
 }
 
