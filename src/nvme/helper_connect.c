@@ -191,6 +191,9 @@ static int reach(struct attach *a, struct err *err)
 	if ((state == NVME_EMPTY && fill(a, &state, err)) ||
 	    (state == NVME_ABSENT && connect_and_wait(a, &state, err)))
 		return -1;
+	if (state == NVME_EMPTY && helper_nvme_is_sizeless(a->session))
+		return err_set(err, ERR_PRECONDITION,
+			       "the namespace of %.100s has size 0", a->nqn);
 	if (state != NVME_LIVE)
 		return err_set(err, ERR_UNAVAILABLE, "%s", why[state]);
 	if (a->n_devs != 1)

@@ -195,8 +195,8 @@ int helper_probe(char *const *argv, struct reply *r, struct err *err)
 	f.blkid = f.size_bytes ? ask_blkid(fd, argv[1], &f) : PROBE_BLKID_ERROR;
 	if (f.blkid == PROBE_BLKID_FOUND && f.type[0])
 		read_super(fd, &f);
-	else if (f.blkid == PROBE_BLKID_NOTHING)
-		scan(fd, &f);
+	else if (f.blkid == PROBE_BLKID_NOTHING || f.blkid == PROBE_BLKID_ERROR)
+		scan(fd, &f); /* an error too: then it is known where nothing is read */
 	add_facts(&f, r);
 	return 0;
 }

@@ -30,6 +30,16 @@ static int make_dir(const char *path, struct err *err)
 	return 0;
 }
 
+/* The two errors that file systems have for what they read and cannot believe. */
+static int fail_mount(const char *dir, const char *fs_type, struct err *err)
+{
+	if (errno != EBADMSG && errno != EUCLEAN)
+		return helper_fail(err, "mount at", dir);
+	return err_set(err, ERR_PRECONDITION,
+		       "the device holds a damaged %.15s file system, mount says: %s",
+		       fs_type, strerror(errno));
+}
+
 int helper_mount(char *const *argv, struct reply *r, struct err *err)
 {
 	const char *dev = argv[0], *dir = argv[1];
@@ -44,7 +54,7 @@ int helper_mount(char *const *argv, struct reply *r, struct err *err)
 		return -1;
 	(void)close(fd);
 	if (mount(dev, dir, argv[2], flags, argv[5]))
-		return helper_fail(err, "mount at", dir);
+		return fail_mount(dir, argv[2], err);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ enum {
 	OP_IDENTIFY = 0x06, /* NVM Express Base Specification 2.0, 5.17 */
 	CNS_NAMESPACE = 0,
 	CNS_CONTROLLER = 1,
+	CNS_ACTIVE = 2,
 	CNS_DESCRIPTORS = 3,
 };
 enum {
@@ -144,6 +145,25 @@ bool helper_nvme_is_answering(const struct nvme_session *s)
 	rc = identify(fd, CNS_CONTROLLER, 0);
 	(void)close(fd);
 	return rc >= 0;
+}
+
+bool helper_nvme_is_sizeless(const struct nvme_session *s)
+{
+	char path[64];
+	uint32_t nsid;
+	int fd;
+	bool is_sizeless;
+
+	(void)snprintf(path, sizeof(path), "/dev/%s", s->ctrl);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	is_sizeless = identify(fd, CNS_ACTIVE, 0) == 0;
+	nsid = identify_first_nsid(data);
+	is_sizeless = is_sizeless && nsid && identify(fd, CNS_NAMESPACE, nsid) == 0 &&
+		      identify_size(data) == 0;
+	(void)close(fd);
+	return is_sizeless;
 }
 
 /* Whether it is there still, and as what. */

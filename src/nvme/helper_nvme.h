@@ -27,6 +27,9 @@ int helper_nvme_check_unused(const struct nvme_device *dev, int events, struct e
 
 /* Asks the target of a live session for a sign of life, for 5 s at most. */
 bool helper_nvme_is_answering(const struct nvme_session *s);
+/* Whether the target lists a namespace as active and tells size 0 of it: the kernel makes
+ * no device of such a one. False when it does not answer. */
+bool helper_nvme_is_sizeless(const struct nvme_session *s);
 /* Ends the sessions and waits until they are gone. A silent target is waited for first:
  * to delete a session that is still live holds the caller for 64 to 94 s (6.1). */
 int helper_nvme_end(const struct nvme_sessions *s, int events, struct err *err);

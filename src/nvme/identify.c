@@ -36,6 +36,11 @@ uint64_t identify_size(const uint8_t data[IDENTIFY_SIZE])
 	return n << shift;
 }
 
+uint32_t identify_first_nsid(const uint8_t data[IDENTIFY_SIZE])
+{
+	return (uint32_t)le64(data);
+}
+
 static bool is_set(const uint8_t id[ID_SIZE])
 {
 	for (unsigned i = 0; i < ID_SIZE; i++)

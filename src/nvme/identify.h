@@ -4,7 +4,7 @@
 
 #include "nvme/facts.h"
 
-/* What a target says of a namespace: the two data structures of Identify that we read.
+/* What a target says of a namespace: the data structures of Identify that we read.
  * Pure; the bytes are the target's, and may be anything. Source: NVM Express Base
  * Specification 2.0, 5.17.2 and figure 281; NVM Command Set 1.0, figure 97. */
 enum { IDENTIFY_SIZE = 4096 };
@@ -15,4 +15,6 @@ uint64_t identify_size(const uint8_t data[IDENTIFY_SIZE]);
 /* Namespace Identification Descriptor list (CNS 3): the UUID as text, else the NGUID as
  * 32 digits, else "". */
 void identify_ns_id(const uint8_t data[IDENTIFY_SIZE], char out[NVME_UUID_MAX + 1]);
+/* Active Namespace ID list (CNS 2): its first entry; 0 when there is none. */
+uint32_t identify_first_nsid(const uint8_t data[IDENTIFY_SIZE]);
 #endif

@@ -87,3 +87,11 @@ Test(identify, any_bytes_end)
 	identify_ns_id(data, id);
 	cr_assert_str_eq(id, "");
 }
+
+Test(identify, the_first_of_the_active_namespaces)
+{
+	memcpy(data, (const uint8_t[]){ 0x02, 0x01, 0, 0x80, 7 }, 5);
+	cr_assert_eq(identify_first_nsid(data), 0x80000102);
+	memset(data, 0, sizeof(data));
+	cr_assert_eq(identify_first_nsid(data), 0);
+}
