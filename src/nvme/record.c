@@ -120,20 +120,39 @@ static int parse_rest(char **text, struct nvme_record *rec)
 	return strcmp(*text, "end=1\n") == 0 ? 0 : -1;
 }
 
+/* What a newer driver wrote is whole, and not for this one to judge. */
+static bool is_newer(const char *text)
+{
+	static const char key[] = "version=";
+	char version[16];
+	uint64_t n;
+
+	if (strncmp(text, key, sizeof(key) - 1) != 0)
+		return false;
+	text += sizeof(key) - 1;
+	(void)snprintf(version, sizeof(version), "%.*s", (int)strcspn(text, "\n"), text);
+	return !str_to_u64(version, &n) && n > RECORD_VERSION;
+}
+
 int record_parse(char *text, const char *id, const char *boot_id, struct nvme_record *ret,
 		 struct err *err)
 {
-	struct nvme_record *rec = mem_calloc(1, sizeof(*rec));
+	struct nvme_record *rec;
 	int rc;
 
+	if (is_newer(text))
+		return err_set(err, ERR_PRECONDITION,
+			       "the stage record of %s was written by a newer version of "
+			       "this driver",
+			       id);
+	rec = mem_calloc(1, sizeof(*rec));
 	if (!rec)
 		return err_nomem(err);
 	rc = parse_head(&text, id, boot_id, rec) || parse_rest(&text, rec);
 	if (!rc)
 		*ret = *rec;
 	mem_free(rec);
-	return rc ? err_set(err, ERR_DATA_LOSS,
-			    "the stage record of %s cannot be understood", id)
+	return rc ? err_set(err, ERR_DATA_LOSS, "the stage record of %s is damaged", id)
 		  : 0;
 }
 

@@ -11,8 +11,8 @@ enum { RECORD_MAX = 16 * 1024, RECORD_VERSION = 1 };
  */
 int record_format(const struct nvme_record *rec, const char *id, const char *boot_id,
 		  struct buf *out, struct err *err);
-/* text is changed. DATA_LOSS when it is not such a record, of another version or volume.
- */
+/* text is changed. DATA_LOSS when it is not such a record, or another volume's;
+ * FAILED_PRECONDITION when it is a newer driver's. */
 int record_parse(char *text, const char *id, const char *boot_id, struct nvme_record *ret,
 		 struct err *err);
 

@@ -78,6 +78,11 @@ Test(record, any_damage_is_told_and_nothing_is_believed)
 	memcpy(text, b.data, b.len + 1);
 	text[8] = '2';
 	cr_assert_eq(record_parse(text, "v", "boot", &back, &err), -1, "another version");
+	cr_assert(err.code == ERR_PRECONDITION && strstr(err.msg, "newer version"));
+	memcpy(text, b.data, b.len + 1);
+	text[8] = '0';
+	cr_assert_eq(record_parse(text, "v", "boot", &back, &err), -1);
+	cr_assert_eq(err.code, ERR_DATA_LOSS);
 	free(text);
 	buf_fini(&b);
 }
