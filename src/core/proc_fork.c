@@ -93,14 +93,27 @@ static int watch(pid_t pid)
 	return fd;
 }
 
+/* Until the child has let go of what is not its own, its end of this pipe with it. Were
+ * this process killed before, the child would hold on to its sockets: the next start
+ * would find the old listener still answered. */
+static void wait_for_descriptors(int fd)
+{
+	char c;
+
+	while (read(fd, &c, 1) < 0 && errno == EINTR)
+		;
+}
+
 int proc_fork(proc_entry_fn *entry, const char *const *argv, int pass_fd,
 	      struct proc_forked *ret)
 {
-	/* out: read, write; err_out: read, write; null; a trial of pidfd_open */
-	int fd[6] = { -1, -1, -1, -1, -1, -1 };
+	/* out: read, write; err_out: read, write; null; a trial of pidfd_open; the child
+	 * is on its own: read, write */
+	int fd[8] = { -1, -1, -1, -1, -1, -1, -1, -1 };
 	pid_t pid = -1;
 
 	if (pipe2(fd, O_CLOEXEC) == 0 && pipe2(fd + 2, O_CLOEXEC) == 0 &&
+	    pipe2(fd + 6, O_CLOEXEC) == 0 &&
 	    (fd[4] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 &&
 	    (fd[5] = (int)syscall(SYS_pidfd_open, getpid(), 0)) >= 0)
 		pid = fork_quietly();
@@ -109,6 +122,10 @@ int proc_fork(proc_entry_fn *entry, const char *const *argv, int pass_fd,
 		be_child(entry, argv);
 	}
 	close_all(fd + 4, 2);
+	close_all(fd + 7, 1);
+	if (pid > 0)
+		wait_for_descriptors(fd[6]);
+	close_all(fd + 6, 1);
 	ret->pid_fd = pid > 0 ? watch(pid) : -1;
 	if (ret->pid_fd < 0) {
 		close_all(fd, 4);

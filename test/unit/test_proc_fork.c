@@ -153,6 +153,28 @@ static void hang(int argc, char **argv)
 		pause();
 }
 
+/* A listener, say: who is killed right after a start must not leave it to the child. */
+Test(proc_fork, holds_nothing_of_ours_once_it_is_started)
+{
+	struct proc_forked f;
+	static const char *const argv[] = { "x", NULL };
+	int fd[2];
+	char c;
+
+	for (int i = 0; i < 50; i++) {
+		cr_assert_eq(pipe2(fd, O_CLOEXEC | O_NONBLOCK), 0);
+		cr_assert_eq(proc_fork(hang, argv, -1, &f), 0);
+		close(fd[1]);
+		cr_assert_eq(read(fd[0], &c, 1), 0, "round %d: the child has it", i);
+		close(fd[0]);
+		kill(f.pid, SIGKILL);
+		cr_assert_eq(waitpid(f.pid, NULL, 0), f.pid);
+		close(f.pid_fd);
+		close(f.out);
+		close(f.err_out);
+	}
+}
+
 static void resist(int argc, char **argv)
 {
 	signal(SIGTERM, SIG_IGN);
@@ -226,7 +248,7 @@ Test(proc_fork, without_descriptors_there_is_no_fork_and_no_child)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	while ((fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
 		n++;
-	for (int room = 0; room < 6; room++) {
+	for (int room = 0; room < 8; room++) {
 		cr_assert_eq(proc_fork(tell, argv, -1, &f), -1, "with %d", room);
 		cr_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 		close(fds[--n]);
