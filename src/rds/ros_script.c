@@ -109,12 +109,12 @@ static void let_cas_any(struct maker *m, const char *more)
 
 	(void)snprintf(m->cas, sizeof(m->cas),
 		       site->adopt_unmarked ? "^(" RDS_RECORD_MARK
-					      "[0-9a-f]+ c=%s %s.*)?$"
+					      "[0-9a-f]+ c=%s %s(.+)?)?$"
 					    : "^" RDS_RECORD_MARK "[0-9a-f]+ c=%s %s",
 		       site->cluster_id, more);
 	if (site->adopt_unmarked)
 		(void)snprintf(m->ours, sizeof(m->ours),
-			       "^(" RDS_RECORD_MARK "[0-9a-f]+ c=%s .*)?$",
+			       "^(" RDS_RECORD_MARK "[0-9a-f]+ c=%s .+)?$",
 			       site->cluster_id);
 	let(m, 'G', ROS_PATTERN, m->ours);
 	let(m, 'C', ROS_PATTERN, m->cas);

@@ -46,6 +46,11 @@
 #define WRITE \
 	"/disk/set $v1 comment=%W;" \
 	":if (!([:tostr [/disk get $v1 comment]] ~ %B)) " E("lost")
+/* Of a disk that another driver added: a set of anything may make the box mount what the
+ * node has formatted meanwhile. */
+#define NO_MOUNT \
+	":if ([/disk get $v1 mount-filesystem]) " \
+	"do={/disk/set $v1 mount-filesystem=\"no\"};"
 #define OFF \
 	"/disk/set $v1 nvme-tcp-export=\"no\";" \
 	":if ([/disk get $v1 nvme-tcp-export]) " E("still")
@@ -118,8 +123,7 @@ const char *const ros_templates[ROS_T_N] = {
 	[ROS_T_PUBLISH] =
 		TRY(SHAPE CAS
 		    ":if ([/disk get $v1 mounted]) " E("mounted")
-		    ":if ([/disk get $v1 mount-filesystem]) "
-		    "do={/disk/set $v1 mount-filesystem=\"no\"};"
+		    NO_MOUNT
 		    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E("nqn")
 		    ":if ([:len [/disk find where nvme-tcp-server-nqn=%Q]] != 1) " E("nqn")
 		    STILL WRITE
@@ -145,6 +149,7 @@ const char *const ros_templates[ROS_T_N] = {
 		TRY(SHAPE CAS
 		    ":local v5 [:tonum [/disk get $v1 size]];"
 		    ":if ($v5 < %S) do={" POOL SPACE("(%S - $v5)")
+		    ":if (!([/disk get $v1 mounted])) do={" NO_MOUNT "};"
 		    "/disk/set $v1 file-size=%Z}")
 		BACK,
 

@@ -195,6 +195,39 @@ Test(rds_edges, an_image_left_by_a_create_that_was_cut_is_adopted)
 	t_box_close(&b);
 }
 
+/* As another driver added it: without a record, and the box may mount what is in it. */
+Test(rds_edges, an_unmarked_disk_is_grown_and_deleted_and_never_mounted_by_the_box)
+{
+	char path[200];
+	struct t_req q;
+	FILE *f;
+
+	t_box_open(&b, NULL);
+	b.conf.adopt_unmarked = true;
+	t_box_connect(&b);
+	cr_assert_eq(strlen(t_box_script(
+			     &b, "/disk/add type=\"file\" slot=\"pvc-1\" "
+				 "file-size=\"1073741824\" nvme-tcp-export=\"yes\" "
+				 "file-path=\"/storage-pool/metal-csi/pvc-1.img\"")),
+		     0);
+	snprintf(path, sizeof(path), "%s/pool/metal-csi/pvc-1.img", b.dir);
+	f = fopen(path, "r+");
+	cr_assert(f && fwrite("XFSB", 4, 1, f) == 1 && fclose(f) == 0, "%s", path);
+	t_req_init(&q, RDS_GROW, "pvc-1");
+	q.req.expect_nonce = NULL;
+	q.req.size_bytes = UINT64_C(2) << 30;
+	t_req_run(&b, &q);
+	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+	cr_assert_eq(q.req.volume.size_bytes, UINT64_C(2) << 30);
+	cr_assert(q.req.volume.is_exported && !q.req.volume.is_mounted);
+	t_req_init(&q, RDS_DELETE, "pvc-1");
+	q.req.expect_nonce = NULL;
+	t_req_run(&b, &q);
+	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+	cr_assert_eq(t_box_stat(&b, "files"), 0);
+	t_box_close(&b);
+}
+
 Test(rds_edges, a_delete_finds_what_lies_there_without_a_disk)
 {
 	struct t_req q;

@@ -166,6 +166,21 @@ Test(ros_script, each_is_one_ascii_line_that_ends_in_the_sentinel)
 	}
 }
 
+/* The pattern that stands after the text, without the quoting. */
+static void compile(regex_t *re, const char *script, const char *after)
+{
+	const char *at = strstr(script, after);
+	char pattern[600];
+	size_t n = 0;
+
+	cr_assert_not_null(at, "%s: %s", after, script);
+	for (at += strlen(after); *at != '"'; at++)
+		if (*at != '\\')
+			pattern[n++] = *at;
+	pattern[n] = '\0';
+	cr_assert_eq(regcomp(re, pattern, REG_EXTENDED), 0, "%s", pattern);
+}
+
 Test(ros_script, shapes_match_exactly_the_two_places)
 {
 	static const struct {
@@ -184,17 +199,9 @@ Test(ros_script, shapes_match_exactly_the_two_places)
 		{ "/storage-pool/vol-pvc-1/volume.img.bak", false },
 		{ "/storage-pool/vol-pvc-1/other.img", false },
 	};
-	const char *at = strstr(make(ROS_PUBLISH), "$v2 ~ \"");
-	char pattern[600];
-	size_t n = 0;
 	regex_t re;
 
-	cr_assert_not_null(at);
-	for (at += 7; *at != '"'; at++)
-		if (*at != '\\')
-			pattern[n++] = *at;
-	pattern[n] = '\0';
-	cr_assert_eq(regcomp(&re, pattern, REG_EXTENDED), 0, "%s", pattern);
+	compile(&re, make(ROS_PUBLISH), "$v2 ~ \"");
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		cr_assert_eq(regexec(&re, paths[i].path, 0, NULL, 0) == 0, paths[i].fits,
 			     "%s", paths[i].path);
@@ -203,6 +210,45 @@ Test(ros_script, shapes_match_exactly_the_two_places)
 			     paths[i].fits, "%s", paths[i].path);
 	}
 	regfree(&re);
+}
+
+Test(ros_script, without_a_record_it_is_grown_and_deleted_only_where_that_is_adopted)
+{
+	static const struct {
+		const char *comment;
+		bool grows, goes;
+	} comments[] = {
+		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=- b=0 q=ns/c", true, true },
+		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=- b=0 q=", true, true },
+		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=node-a b=0 q=ns/c", true,
+		  false },
+		{ "rds-csi:1 aaaaaaaa c=prod-2 g=0 s=ok h=- b=0 q=ns/c", false, false },
+		{ "somebody's disk", false, false },
+		{ "rds-csi:1", false, false },
+	};
+	const char *script;
+	regex_t grow, held;
+
+	for (int adopt = 0; adopt < 2; adopt++) {
+		site.adopt_unmarked = adopt;
+		compile(&grow, make(ROS_GROW), "$v3 ~ \"");
+		script = strstr(make(ROS_DELETE), "@foreign");
+		cr_assert_not_null(script);
+		compile(&held, script, "$v3 ~ \"");
+		for (size_t i = 0; i < sizeof(comments) / sizeof(comments[0]); i++) {
+			const char *c = comments[i].comment;
+
+			cr_assert_eq(regexec(&grow, c, 0, NULL, 0) == 0,
+				     comments[i].grows, "%s", c);
+			cr_assert_eq(regexec(&held, c, 0, NULL, 0) == 0, comments[i].goes,
+				     "%s", c);
+		}
+		cr_assert_eq(regexec(&grow, "", 0, NULL, 0) == 0, adopt);
+		cr_assert_eq(regexec(&held, "", 0, NULL, 0) == 0, adopt);
+		regfree(&grow);
+		regfree(&held);
+	}
+	site.adopt_unmarked = false;
 }
 
 /* Fills a joined script up to the room that there is said to be. */
