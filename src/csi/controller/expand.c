@@ -59,7 +59,6 @@ static void start_grow(struct ctl_expand *e)
 static void do_grown(struct ctl_expand *e)
 {
 	struct op *op = &e->rpc.op;
-	const request *req = req_of(&e->rpc);
 	const struct rds_volume *v = box_volume(&e->box);
 	Csi__V1__ControllerExpandVolumeResponse *resp;
 
@@ -78,8 +77,9 @@ static void do_grown(struct ctl_expand *e)
 		return;
 	}
 	resp->capacity_bytes = (int64_t)v->size_bytes;
-	resp->node_expansion_required =
-		!req->volume_capability || !caps_is_block(req->volume_capability);
+	/* For block volumes too: the node's kernel sees the new size when it is told to
+	 * look again (6.1, 6.12). */
+	resp->node_expansion_required = true;
 	e->rpc.resp = &resp->base;
 }
 

@@ -129,8 +129,9 @@ static int check_size(const struct node_work *w, struct err *err)
 	if (r && size < (uint64_t)r->required_bytes)
 		return err_set(
 			err, ERR_PRECONDITION,
-			"the device has %llu bytes, %lld are required: what cannot "
-			"be seen online is done at the next stage",
+			"the device has %llu bytes, %lld are required: what the "
+			"target does not show online comes at the next stage after "
+			"a detach",
 			(unsigned long long)size, (long long)r->required_bytes);
 	if (r && r->limit_bytes && size > (uint64_t)r->limit_bytes)
 		return err_set(err, ERR_RANGE,
