@@ -218,6 +218,7 @@ Test(ctl_life, publish_context_tells_where_and_which)
 	cr_assert_str_eq(told(resp, "rds_csi_ctx"), "2");
 	cr_assert_str_eq(told(resp, "size_bytes"), "1073741824");
 	cr_assert_str_eq(told(resp, "fence_gen"), "0");
+	cr_assert_str_eq(told(resp, "readonly"), "false");
 	protobuf_c_message_free_unpacked(&resp->base, NULL);
 	ctl_call_free(&call);
 	ctl_close(&c);

@@ -160,30 +160,44 @@ Test(node_blank, the_volume_has_its_own_file_system)
 	lab_close(&lab);
 }
 
-Test(node_blank, a_read_only_stage_never_formats)
+static void never_formats_for(const struct lab_args *a)
 {
 	struct node_lab lab;
-	struct lab_args a = {
+	struct lab_args rw = { .id = a->id, .fs_type = a->fs_type };
+
+	lab_open_real(&lab);
+	lab_image(&lab, a->id, 16 * MIB);
+	FAILS(&lab, ERR_PRECONDITION, lab_stage(&lab, a));
+	OK(&lab, lab_stage(&lab, &rw));
+	lab_check(&lab, lab_run("echo x > %s/file", lab.staging) == 0);
+	FAILS(&lab, ERR_EXISTS, lab_stage(&lab, a));
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, a));
+	OK(&lab, lab_unstage(&lab, &rw));
+	OK(&lab, lab_stage(&lab, a));
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &rw));
+	OK(&lab, lab_publish(&lab, a));
+	lab_check(&lab, lab_run("touch %s/no 2>/dev/null", lab.target) != 0);
+	lab_check(&lab, lab_run("grep -q x %s/file", lab.target) == 0);
+	OK(&lab, lab_unpublish(&lab, a));
+	OK(&lab, lab_unstage(&lab, a));
+	lab_close(&lab);
+}
+
+Test(node_blank, a_read_only_stage_never_formats)
+{
+	never_formats_for(&(struct lab_args){
 		.id = "ro-1",
 		.fs_type = "ext4",
 		.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_READER_ONLY,
-	};
-	struct lab_args rw = { .id = "ro-1", .fs_type = "ext4" };
+	});
+}
 
-	lab_open_real(&lab);
-	lab_image(&lab, a.id, 16 * MIB);
-	FAILS(&lab, ERR_PRECONDITION, lab_stage(&lab, &a));
-	OK(&lab, lab_stage(&lab, &rw));
-	lab_check(&lab, lab_run("echo x > %s/file", lab.staging) == 0);
-	FAILS(&lab, ERR_EXISTS, lab_stage(&lab, &a));
-	OK(&lab, lab_unstage(&lab, &rw));
-	OK(&lab, lab_stage(&lab, &a));
-	OK(&lab, lab_publish(&lab, &a));
-	lab_check(&lab, lab_run("touch %s/no 2>/dev/null", lab.target) != 0);
-	lab_check(&lab, lab_run("grep -q x %s/file", lab.target) == 0);
-	OK(&lab, lab_unpublish(&lab, &a));
-	OK(&lab, lab_unstage(&lab, &a));
-	lab_close(&lab);
+/* A PV that is read-only whatever its access mode: to the controller a reader, whom it
+ * lets in beside those of other nodes. */
+Test(node_blank, nor_does_one_that_the_controller_granted_to_a_reader)
+{
+	never_formats_for(
+		&(struct lab_args){ .id = "ro-2", .fs_type = "ext4", .is_reader = true });
 }
 
 Test(node_blank, what_is_not_exported_or_too_small_is_refused)

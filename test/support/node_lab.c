@@ -301,7 +301,7 @@ static Csi__V1__VolumeCapability *capability(const struct lab_args *a)
 }
 
 struct pairs {
-	char key[7][32], value[7][ID_NQN];
+	char key[8][32], value[8][ID_NQN];
 };
 
 static struct pairs contexts(const struct lab_args *a)
@@ -315,36 +315,38 @@ static struct pairs contexts(const struct lab_args *a)
 	strcpy(p.key[2], "rds_csi_ctx");
 	strcpy(p.key[3], "nvme_address");
 	strcpy(p.key[4], "nvme_port");
-	strcpy(p.key[5], "nqn");
-	strcpy(p.key[6], "fsIdentity");
+	strcpy(p.key[5], "readonly");
+	strcpy(p.key[6], "nqn");
+	strcpy(p.key[7], "fsIdentity");
 	snprintf(p.value[0], ID_NQN, "%s", a->nqn ? a->nqn : nqn);
 	snprintf(p.value[1], ID_NQN, "%lld", (long long)a->bytes);
 	strcpy(p.value[2], a->is_old_context ? "1" : "2");
 	strcpy(p.value[3], "127.0.0.1");
 	strcpy(p.value[4], "4420");
-	snprintf(p.value[5], ID_NQN, "%s", nqn);
-	strcpy(p.value[6], "volume-id");
+	strcpy(p.value[5], a->is_reader ? "true" : "false");
+	snprintf(p.value[6], ID_NQN, "%s", nqn);
+	strcpy(p.value[7], "volume-id");
 	return p;
 }
 
 #define FILL_CONTEXTS(req, Type)                                     \
 	do {                                                         \
-		static Type##__PublishContextEntry pub[5], *pubs[5]; \
+		static Type##__PublishContextEntry pub[6], *pubs[6]; \
 		static Type##__VolumeContextEntry vol[2], *vols[2];  \
 		static struct pairs p;                               \
 		p = contexts(a);                                     \
-		for (int i = 0; i < 5; i++) {                        \
+		for (int i = 0; i < 6; i++) {                        \
 			pub[i].key = p.key[i];                       \
 			pub[i].value = p.value[i];                   \
 			pubs[i] = &pub[i];                           \
 		}                                                    \
 		for (int i = 0; i < 2; i++) {                        \
-			vol[i].key = p.key[5 + i];                   \
-			vol[i].value = p.value[5 + i];               \
+			vol[i].key = p.key[6 + i];                   \
+			vol[i].value = p.value[6 + i];               \
 			vols[i] = &vol[i];                           \
 		}                                                    \
 		(req)->publish_context = pubs;                       \
-		(req)->n_publish_context = 5;                        \
+		(req)->n_publish_context = 6;                        \
 		(req)->volume_context = vols;                        \
 		(req)->n_volume_context = a->has_identity ? 2 : 1;   \
 	} while (0)

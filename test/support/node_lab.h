@@ -73,7 +73,8 @@ struct lab_args {
 	const char *flag;				  /* a mount flag */
 	Csi__V1__VolumeCapability__AccessMode__Mode mode; /* 0: single node writer */
 	bool readonly;
-	int64_t bytes; /* expand: required; stage: size_bytes of the publish context */
+	int64_t bytes;	/* expand: required; stage: size_bytes of the publish context */
+	bool is_reader; /* granted so by the controller, whatever the mode */
 	bool is_old_context; /* no rds_csi_ctx=2: volume_context decides */
 	bool has_identity;   /* fsIdentity, as of every volume that the driver created */
 };

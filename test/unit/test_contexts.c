@@ -94,6 +94,13 @@ Test(contexts, the_publish_context_counts_only_with_our_mark)
 	cr_assert_eq(target.at.port, 4421);
 	cr_assert_eq(target.at.ctrl_loss_tmo_s, 60);
 	cr_assert_eq(target.size_bytes, 5);
+	cr_assert(!target.is_readonly);
+	cr_assert_eq(judge(PAIRS("p:rds_csi_ctx", "2", "p:nvme_nqn", PREFIX "b",
+				 "p:readonly", "true")),
+		     0);
+	cr_assert(target.is_readonly);
+	cr_assert_eq(judge(PAIRS("p:readonly", "true", "nqn", PREFIX "a")), 0);
+	cr_assert(!target.is_readonly, "without our mark");
 	/* Neither context's keys pass for the other's. */
 	cr_assert_eq(judge(PAIRS("rds_csi_ctx", "2", "nvme_nqn", PREFIX "b", "nqn",
 				 PREFIX "a")),
@@ -155,5 +162,8 @@ Test(contexts, what_is_wrong_is_named)
 		     -1);
 	cr_assert_eq(judge(PAIRS("p:rds_csi_ctx", "2", "p:nvme_nqn", PREFIX "a",
 				 "p:size_bytes", "1G")),
+		     -1);
+	cr_assert_eq(judge(PAIRS("p:rds_csi_ctx", "2", "p:nvme_nqn", PREFIX "a",
+				 "p:readonly", "yes")),
 		     -1);
 }

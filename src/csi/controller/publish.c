@@ -104,6 +104,7 @@ static void answer(struct ctl_publish *p)
 		{ "size_bytes",
 		  arena_printf(a, "%llu", (unsigned long long)v->size_bytes) },
 		{ "fence_gen", arena_printf(a, "%u", v->record.generation) },
+		{ "readonly", p->change.ask.use == CAPS_READER ? "true" : "false" },
 	};
 	enum { N = sizeof(pairs) / sizeof(pairs[0]) };
 

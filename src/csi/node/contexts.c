@@ -11,6 +11,7 @@ static const char *const keys[NODE_CTX_N] = {
 	[NODE_CTX_PUBLISH_SIZE] = "size_bytes",
 	[NODE_CTX_PUBLISH_ADDRESS] = "nvme_address",
 	[NODE_CTX_PUBLISH_PORT] = "nvme_port",
+	[NODE_CTX_PUBLISH_READONLY] = "readonly",
 	[NODE_CTX_NQN] = "nqn",
 	[NODE_CTX_NVME_ADDRESS] = "nvmeAddress",
 	[NODE_CTX_RDS_ADDRESS] = "rdsAddress",
@@ -151,6 +152,18 @@ static int read_identity(const struct node_contexts *c, bool *ret, struct err *e
 	return 0;
 }
 
+/* What the controller granted binds the node: beside readers nobody may replay a journal
+ * or write, which a writable mount does by itself. */
+static int read_grant(const struct node_contexts *c, bool *ret, struct err *err)
+{
+	const char *text = c->values[NODE_CTX_PUBLISH_READONLY];
+
+	*ret = text && strcmp(text, "true") == 0;
+	if (text && !*ret && strcmp(text, "false") != 0)
+		return err_set(err, ERR_INVALID, "readonly is neither true nor false");
+	return 0;
+}
+
 int node_contexts_target(const struct node_contexts *c, const char *prefix,
 			 struct node_target *ret, struct err *err)
 {
@@ -163,6 +176,8 @@ int node_contexts_target(const struct node_contexts *c, const char *prefix,
 
 	if (check_nqn(t.nqn, is_ours, prefix, err) ||
 	    read_address(c, is_ours, &t.at, err) || read_identity(c, &t.has_own_fs, err))
+		return -1;
+	if (is_ours && read_grant(c, &t.is_readonly, err))
 		return -1;
 	if (size && str_to_u64(size, &t.size_bytes))
 		return err_set(err, ERR_INVALID, "size_bytes is no number");

@@ -12,6 +12,7 @@ enum {
 	NODE_CTX_PUBLISH_SIZE,
 	NODE_CTX_PUBLISH_ADDRESS,
 	NODE_CTX_PUBLISH_PORT,
+	NODE_CTX_PUBLISH_READONLY,
 	NODE_CTX_N_PUBLISH,
 	/* Of the volume_context, fixed when the volume was made. */
 	NODE_CTX_NQN = NODE_CTX_N_PUBLISH,
@@ -41,6 +42,7 @@ struct node_target {
 	uint64_t size_bytes;   /* 0 = not said */
 	struct nvme_target at; /* address NULL, port 0 = not said */
 	bool has_own_fs;       /* its file system bears the volume id's own UUID */
+	bool is_readonly;      /* granted to a reader, whatever the access mode says */
 };
 /* publish_context is used only when it carries rds_csi_ctx=2; then it wins. An older
  * driver's is often wrong. 0; INVALID_ARGUMENT naming the key (no NQN, an address that is

@@ -48,7 +48,7 @@ bool plan_needs_growth(const struct nvme_content *content, uint64_t device_bytes
 struct plan_publish {
 	const char *nqn;
 	bool is_block, readonly, is_single_writer;
-	bool is_reader; /* by its access mode, not by the request alone */
+	bool is_reader; /* as it was staged, not by this request alone */
 };
 enum plan_target {
 	PLAN_PUBLISHED,

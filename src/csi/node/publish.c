@@ -70,6 +70,7 @@ static int read_want(struct node_work *w, struct plan_publish *want, struct err 
 	const Csi__V1__NodePublishVolumeRequest *req = request(&w->rpc);
 	struct node_contexts c = { .values = { NULL } };
 	struct node_target target;
+	bool is_reader;
 
 	for (size_t i = 0; i < req->n_publish_context; i++)
 		node_contexts_publish(&c, req->publish_context[i]->key,
@@ -79,13 +80,14 @@ static int read_want(struct node_work *w, struct plan_publish *want, struct err 
 				     req->volume_context[i]->value);
 	if (node_contexts_target(&c, w->rpc.csi->nqn_prefix, &target, err))
 		return -1;
+	is_reader = target.is_readonly ||
+		    caps_use(req->volume_capability, false) == CAPS_READER;
 	*want = (struct plan_publish){
 		.nqn = target.nqn,
 		.is_block = caps_is_block(req->volume_capability),
-		.readonly =
-			caps_use(req->volume_capability, req->readonly) == CAPS_READER,
+		.readonly = is_reader || req->readonly,
 		.is_single_writer = caps_is_single_writer(req->volume_capability),
-		.is_reader = caps_use(req->volume_capability, false) == CAPS_READER,
+		.is_reader = is_reader,
 	};
 	return 0;
 }

@@ -46,6 +46,7 @@ static int read_target(struct node_stage *s, struct err *err)
 		return -1;
 	s->want.nqn = s->target.nqn;
 	s->want.size_bytes = s->target.size_bytes;
+	s->want.readonly |= s->target.is_readonly;
 	if (s->target.has_own_fs)
 		s->want.fs_uuid = s->own_uuid;
 	return 0;
