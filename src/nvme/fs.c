@@ -120,9 +120,11 @@ static void read_xfs(const uint8_t *sb, struct nvme_content *c, bool *ret_is_unf
 	*ret_is_unfinished = sb[126] != 0;
 }
 
-/* struct btrfs_super_block at 64 KiB: total_bytes 0x70, num_devices 0x88. */
+/* struct btrfs_super_block at 64 KiB: log_root 0x60 (fsync'd and not committed yet: what
+ * the next mount replays), total_bytes 0x70, num_devices 0x88. */
 static void read_btrfs(const uint8_t *sb, struct nvme_content *c)
 {
+	c->is_dirty = le(sb + 0x60, 8) != 0;
 	c->fs_size_bytes = le(sb + 0x88, 8) == 1 ? le(sb + 0x70, 8) : 0;
 }
 

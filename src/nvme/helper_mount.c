@@ -40,6 +40,15 @@ static int fail_mount(const char *dir, const char *fs_type, struct err *err)
 		       fs_type, strerror(errno));
 }
 
+/* What xfs says of a log that it would have to replay on a read-only device (kernel 6.1,
+ * 6.12). */
+static int fail_replay(struct err *err)
+{
+	return err_set(err, ERR_PRECONDITION,
+		       "the file system was not cleanly unmounted: it must be mounted "
+		       "writable once");
+}
+
 int helper_mount(char *const *argv, struct reply *r, struct err *err)
 {
 	const char *dev = argv[0], *dir = argv[1];
@@ -54,7 +63,8 @@ int helper_mount(char *const *argv, struct reply *r, struct err *err)
 		return -1;
 	(void)close(fd);
 	if (mount(dev, dir, argv[2], flags, argv[5]))
-		return fail_mount(dir, argv[2], err);
+		return is_ro && errno == EROFS ? fail_replay(err)
+					       : fail_mount(dir, argv[2], err);
 	return 0;
 }
 

@@ -39,6 +39,21 @@ Test(plan, another_identity_than_recorded_is_refused)
 	cr_assert_eq(content_plan, PLAN_CHECK);
 }
 
+Test(plan, what_has_no_checker_replays_its_log_at_mount)
+{
+	struct nvme_content c = {
+		.kind = NVME_FS, .fs_type = "btrfs", .fs_uuid = "b", .is_dirty = true
+	};
+	struct plan_stage want = { .nqn = "n", .fs_type = "btrfs" };
+
+	rec = (struct nvme_record){ .size_bytes = 0 };
+	cr_assert_eq(judge_at(&want, c, 0), 0);
+	cr_assert_eq(content_plan, PLAN_MOUNT);
+	want.readonly = true;
+	cr_assert_eq(judge_at(&want, c, 0), -1);
+	cr_assert_eq(err.code, ERR_PRECONDITION);
+}
+
 /* On a node without a record too. */
 Test(plan, a_volume_made_here_bears_its_own_identity)
 {

@@ -133,6 +133,15 @@ Test(probe, superblocks_tell_size_and_dirtiness)
 	cr_assert(c.fs_size_bytes == 3 * 4096 && is_unfinished);
 	fs_read_super(head, 100, &c, &is_unfinished);
 	cr_assert(c.fs_size_bytes == 0 && !is_unfinished);
+	strcpy(c.fs_type, "btrfs");
+	memset(head, 0, sizeof(head));
+	head[65536 + 0x72] = 1;
+	head[65536 + 0x88] = 1;
+	fs_read_super(head, sizeof(head), &c, &is_unfinished);
+	cr_assert(c.fs_size_bytes == 65536 && !c.is_dirty && !is_unfinished);
+	head[65536 + 0x61] = 1; /* has a log */
+	fs_read_super(head, sizeof(head), &c, &is_unfinished);
+	cr_assert(c.is_dirty);
 }
 
 Test(probe, mkfs_never_forces)

@@ -143,6 +143,12 @@ static int check_fs(const struct plan_stage *want, const struct nvme_content *co
 	return 0;
 }
 
+/* xfs and btrfs replay their logs at mount and have no preening checker. */
+static bool has_check(const char *fs_type)
+{
+	return strcmp(fs_type, "ext4") == 0 || strcmp(fs_type, "ext3") == 0;
+}
+
 int plan_stage_content(const struct plan_stage *want, const struct plan_found *found,
 		       enum plan_content *ret, struct err *err)
 {
@@ -156,7 +162,8 @@ int plan_stage_content(const struct plan_stage *want, const struct plan_found *f
 		 * finished, or is another node's work since. Never formatted again. */
 		if (check_fs(want, content, found->rec, err))
 			return -1;
-		*ret = content->is_dirty ? PLAN_CHECK : PLAN_MOUNT;
+		*ret = content->is_dirty && has_check(content->fs_type) ? PLAN_CHECK
+									: PLAN_MOUNT;
 		return 0;
 	default:
 		if (!was_cut_short(found) || want->readonly)
