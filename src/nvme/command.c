@@ -65,6 +65,13 @@ void command_helper(struct command *c, const char *helper, const char *verb,
 	c->is_helper = true;
 }
 
+void command_content(struct command *c, unsigned at, const struct nvme_req *req)
+{
+	c->argv[at] = req->fs_type ? req->fs_type : "";
+	c->argv[at + 1] = req->fs_uuid ? req->fs_uuid : "";
+	c->argv[at + 2] = NULL;
+}
+
 static void use_fs(struct command *c)
 {
 	memcpy(c->argv, c->fs.argv, sizeof(c->fs.argv));
@@ -146,8 +153,11 @@ int command_make(struct command *c, const struct nvme_req *req, const char *help
 			       req->is_target ? "remove" : "keep");
 		return 0;
 	case NVME_SYNC:
+		command_helper(c, helper, "sync", req->path, dev);
+		command_content(c, 5, req);
+		return 0;
 	case NVME_STATS:
-		command_helper(c, helper, kinds[req->kind].name, req->path, NULL);
+		command_helper(c, helper, "stats", req->path, NULL);
 		return 0;
 	default:
 		return err_set(err, ERR_INTERNAL, "no command for %d", (int)req->kind);
@@ -237,6 +247,8 @@ static int get_result(struct nvme_req *req, const char *line)
 		return get_content(line, &req->content);
 	case NVME_STATS:
 		return get_stats(line, &req->stats);
+	case NVME_SYNC:
+		return reply_get_str(line, "other", req->other, sizeof(req->other));
 	case NVME_ASK:
 		return get_bool(line, "refused", &req->is_refused);
 	default:

@@ -24,6 +24,8 @@ void command_fini(struct command *c); /* accepts a zeroed struct */
 /* For back ends: a helper verb with up to two arguments, either of which may be NULL. */
 void command_helper(struct command *c, const char *helper, const char *verb,
 		    const char *first, const char *second);
+/* Its arguments from that one on: fs_type and fs_uuid, "" where there is none. */
+void command_content(struct command *c, unsigned at, const struct nvme_req *req);
 
 uint64_t command_timeout_ms(enum nvme_kind kind);
 /* Runs without the volume's lock and beside a child that is stuck on it: what changes

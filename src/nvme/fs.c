@@ -150,3 +150,38 @@ void fs_read_super(const uint8_t *head, size_t n, struct nvme_content *content,
 		return;
 	}
 }
+
+/* Magic and UUID within the block. ext: struct ext2_super_block at 1024, s_magic 0x38,
+ * s_uuid 0x68. xfs: sb_magicnum 0, sb_uuid 32. btrfs, its superblock at 64 KiB: fsid
+ * 0x20, magic 0x40. */
+static const struct {
+	uint64_t block_at;
+	unsigned magic_at, uuid_at;
+	const char *magic;
+} names[] = {
+	[FS_EXT] = { 0, 1024 + 0x38, 1024 + 0x68, "\x53\xef" },
+	[FS_XFS] = { 0, 0, 32, "XFSB" },
+	[FS_BTRFS] = { 65536, 0x40, 0x20, "_BHRfS_M" },
+};
+
+uint64_t fs_uuid_at(const char *fs_type)
+{
+	return names[kind_of(fs_type)].block_at;
+}
+
+void fs_read_uuid(const char *fs_type, const uint8_t block[FS_BLOCK],
+		  char out[NVME_UUID_MAX + 1])
+{
+	enum fs_kind kind = kind_of(fs_type);
+	const char *magic = names[kind].magic;
+	const uint8_t *uuid = block + names[kind].uuid_at;
+	size_t n = 0;
+
+	out[0] = '\0';
+	if (kind == FS_NONE || memcmp(block + names[kind].magic_at, magic, strlen(magic)))
+		return;
+	for (unsigned i = 0; i < 16; i++)
+		n += (size_t)snprintf(out + n, NVME_UUID_MAX + 1 - n, "%s%02x",
+				      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+				      uuid[i]);
+}

@@ -27,6 +27,13 @@ int fs_grow(struct fs_command *c, const char *fs_type, const char *dev, const ch
 bool fs_needs_resource_cap(const char *fs_type);
 bool fs_is_known(const char *fs_type);
 
+/* Where the block of FS_BLOCK bytes lies that has the superblock's name in it, and from
+ * it the UUID: "" when it is no such file system. */
+enum { FS_BLOCK = 4096 };
+uint64_t fs_uuid_at(const char *fs_type);
+void fs_read_uuid(const char *fs_type, const uint8_t block[FS_BLOCK],
+		  char out[NVME_UUID_MAX + 1]);
+
 /* From the first n bytes of the device: size and dirtiness into *content.
  * *ret_is_unfinished: the superblock itself says that its mkfs has not ended. */
 void fs_read_super(const uint8_t *head, size_t n, struct nvme_content *content,

@@ -29,7 +29,7 @@ static const struct {
 	{ "nvme-detach", 2, helper_nvme_detach },
 	{ "nvme-cut", 2, helper_nvme_cut },
 	{ "nvme-cut-others", 3, helper_nvme_cut_others },
-	{ "nvme-rescan", 1, helper_nvme_rescan },
+	{ "nvme-rescan", 3, helper_nvme_rescan },
 	{ "prove", 1, helper_prove },
 	{ "wipe", 1, helper_wipe },
 	{ "probe", 2, helper_probe },
@@ -37,7 +37,7 @@ static const struct {
 	{ "bind", 3, helper_bind },
 	{ "bind-node", 3, helper_bind_node },
 	{ "unmount", 2, helper_unmount },
-	{ "sync", 1, helper_sync },
+	{ "sync", 4, helper_sync },
 	{ "stats", 1, helper_stats },
 };
 

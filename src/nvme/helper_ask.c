@@ -30,7 +30,8 @@ static int connect_to(const char *address, const char *port, struct err *err)
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
 	    connect(fd, list->ai_addr, list->ai_addrlen))
 		fd = err_set(err, ERR_UNAVAILABLE, "connect to %.64s port %.8s: %s",
-			     address, port, strerror(errno));
+			     address, port,
+			     errno == EINPROGRESS ? "no answer" : strerror(errno));
 	freeaddrinfo(list);
 	return fd;
 }

@@ -113,7 +113,7 @@ static int tell(int log, struct err *err)
 			       "the target refuses: it exports no such NQN, or not to "
 			       "this host");
 	return err_set(err, ERR_UNAVAILABLE, "connect:%.120s",
-		       colon ? colon : " the kernel does not");
+		       colon ? colon + 1 : " the kernel does not");
 }
 
 /* 0 also when another session with that NQN is in the way: what is there is looked at. */

@@ -102,7 +102,7 @@ int helper_nvme_rescan(char *const *argv, struct reply *r, struct err *err)
 {
 	const char *name = strrchr(argv[0], '/');
 	int events = uevent_open(), fd;
-	char nqn[NVME_NQN_MAX + 1];
+	char nqn[NVME_NQN_MAX + 1], other[NVME_UUID_MAX + 1];
 	struct nvme_wanted wanted = { nqn, "", NULL };
 	struct nvme_sessions s;
 
@@ -116,5 +116,10 @@ int helper_nvme_rescan(char *const *argv, struct reply *r, struct err *err)
 		return helper_fail(err, "open", argv[0]);
 	if (helper_nvme_refresh(&s, fd, events, err))
 		return -1;
+	if (helper_is_other_fs(argv[0], argv[1], argv[2], other))
+		return err_set(err, ERR_PRECONDITION,
+			       "the file system on the device is %s, this volume's is "
+			       "%.36s: nothing is grown",
+			       other, argv[2]);
 	return helper_add_device(fd, argv[0], r, err);
 }

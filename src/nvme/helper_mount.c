@@ -202,9 +202,13 @@ int helper_unmount(char *const *argv, struct reply *r, struct err *err)
 
 int helper_sync(char *const *argv, struct reply *r, struct err *err)
 {
+	char other[NVME_UUID_MAX + 1] = "";
+	bool is_other = helper_is_other_fs(argv[1], argv[2], argv[3], other);
 	int fd = open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	(void)r;
+	reply_add_str(r, "other", other);
+	if (is_other)
+		return 0;
 	if (fd < 0 || syncfs(fd))
 		return helper_fail(err, "sync", argv[0]);
 	return 0;

@@ -1,6 +1,7 @@
 #ifndef NVME_HELPER_VERBS_H
 #define NVME_HELPER_VERBS_H
 #include "core/err.h"
+#include "nvme/facts.h"
 #include "nvme/reply.h"
 
 /* The verbs of the helper, one function each. argv holds the arguments after the verb,
@@ -19,7 +20,7 @@ helper_verb_fn helper_nvme_attach;     /* NQN HOSTNQN HOSTID HOSTS ADDRESS PORT 
 helper_verb_fn helper_nvme_detach;     /* NQN HOSTS → maybe lost, an error's text */
 helper_verb_fn helper_nvme_cut;	       /* NQN HOSTS */
 helper_verb_fn helper_nvme_cut_others; /* NQN BASE HOSTS */
-helper_verb_fn helper_nvme_rescan;     /* DEVICE → device members */
+helper_verb_fn helper_nvme_rescan;     /* DEVICE FSTYPE UUID → device members */
 helper_verb_fn helper_prove;	       /* DEVICE */
 helper_verb_fn helper_wipe;	       /* DEVICE */
 helper_verb_fn helper_probe;	       /* DEVICE → struct probe_facts' members */
@@ -27,12 +28,16 @@ helper_verb_fn helper_mount;	       /* DEVICE DIR FSTYPE ro|rw FLAGS DATA */
 helper_verb_fn helper_bind;	       /* FROM DIR ro|rw */
 helper_verb_fn helper_bind_node;       /* DEVICE FILE ro|rw */
 helper_verb_fn helper_unmount;	       /* PATH keep|remove */
-helper_verb_fn helper_sync;	       /* PATH */
+helper_verb_fn helper_sync;	       /* PATH DEVICE FSTYPE UUID → other */
 helper_verb_fn helper_stats;	       /* PATH → stats members */
 
 /* Sets err from errno: "what path: text", by what the caller should do about it. */
 int helper_fail(struct err *err, const char *what, const char *path);
 uint64_t helper_now_ms(void); /* monotonic */
+/* Whether the target has another file system than that under a mounted device, told by
+ * its UUID; in out then what it has. False when uuid is "" or the target does not say. */
+bool helper_is_other_fs(const char *device, const char *fs_type, const char *uuid,
+			char out[NVME_UUID_MAX + 1]);
 /* path, size_bytes, major, minor of an open block device. */
 int helper_add_device(int fd, const char *path, struct reply *r, struct err *err);
 int helper_set_readonly(int fd, const char *mode, struct err *err); /* "ro" or "rw" */

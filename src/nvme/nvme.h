@@ -11,13 +11,15 @@
 enum nvme_kind {
 	NVME_ATTACH, /* nqn, target, readonly → device, ns_id. Attached already is
 			success. Few at a time, first come first served */
-	NVME_RESCAN, /* device → device.size_bytes as the target has it now */
+	NVME_RESCAN, /* device, fs_type, fs_uuid → device.size_bytes as the target has it
+			now. FAILED_PRECONDITION when fs_uuid is given and the target has
+			another file system there */
 	NVME_PROVE,  /* device: nobody holds it (O_EXCL); ABORTED when busy */
 	NVME_CUT,    /* nqn, source: the sessions of a volume that the target refuses for
 			good, or whose device is gone, end although it is mounted: what is
 			unwritten is lost, and no unmount hangs. Proven as DETACH */
-	NVME_DETACH, /* device, nqn, source; what raw writes left is written first;
-			proven: it is gone at done() */
+	NVME_DETACH,	 /* device, nqn, source; what raw writes left is written first;
+			    proven: it is gone at done() */
 	NVME_CUT_OTHERS, /* nqn, base_nqn: as CUT, the sessions of this host under the
 			    volume's other names. ABORTED when a device of theirs is
 			    still mounted or open */
@@ -36,9 +38,10 @@ enum nvme_kind {
 	NVME_UNMOUNT, /* path: every layer, also of a device that is gone; is_target: also
 			 the empty directory, empty file or device node left there, never
 			 recursively */
-	NVME_SYNC,    /* path: syncfs */
-	NVME_STATS,   /* path → stats */
-	NVME_GROW,    /* device, path, fs_type: the file system fills the device */
+	NVME_SYNC,  /* path, device, fs_type, fs_uuid → other: syncfs, unless fs_uuid is
+		       given and the target has another file system there */
+	NVME_STATS, /* path → stats */
+	NVME_GROW,  /* device, path, fs_type: the file system fills the device */
 	NVME_N_KINDS
 };
 
@@ -61,6 +64,7 @@ struct nvme_req {
 	struct nvme_stats stats;
 	char ns_id[NVME_UUID_MAX + 1]; /* ATTACH */
 	bool is_refused;	       /* ASK */
+	char other[NVME_UUID_MAX + 1]; /* SYNC: that file system, "" = none: synced */
 	/* Valid when op.err is not ERR_OK: a child is still in the kernel. */
 	bool is_stuck;
 };
@@ -70,7 +74,8 @@ struct nvme_ops {
 		      void (*done)(struct op *op));
 	int (*look)(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
 		    struct err *err);
-	/* NOT_FOUND when there is none; DATA_LOSS when it cannot be understood. */
+	/* NOT_FOUND when there is none; DATA_LOSS when it is damaged,
+	 * FAILED_PRECONDITION when a newer driver wrote it. */
 	int (*record_read)(struct nvme *nvme, const char *id, struct nvme_record *ret,
 			   struct err *err);
 	int (*record_write)(struct nvme *nvme, const char *id,

@@ -175,6 +175,7 @@ int tcp_command(struct request_host *host, struct nvme_req *req, struct command 
 		return make_ask(t, req, c, err);
 	default:
 		command_helper(c, helper, "nvme-rescan", req->device.path, NULL);
+		command_content(c, 4, req);
 		return 0;
 	}
 }

@@ -158,6 +158,12 @@ static void do_unmount(struct fake_nvme *f, struct nvme_req *req)
 	remove_mounts(f, req->path);
 }
 
+static bool is_replaced(const struct fake_nvme *f, const struct nvme_req *req)
+{
+	return req->fs_uuid && req->fs_uuid[0] &&
+	       strcmp(req->fs_uuid, f->content.fs_uuid) != 0;
+}
+
 static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 {
 	switch (req->kind) {
@@ -169,7 +175,10 @@ static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 		do_attach(f, req);
 		return;
 	case NVME_RESCAN:
-		fill_device(f, &req->device);
+		if (is_replaced(f, req))
+			op_fail(&req->op, ERR_PRECONDITION, "another file system");
+		else
+			fill_device(f, &req->device);
 		return;
 	case NVME_DETACH:
 		cr_assert_eq(n_live_mounts(f), 0, "detach under a mount");
@@ -191,6 +200,11 @@ static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 		do_ask(f, req);
 		return;
 	case NVME_SYNC:
+		check_answers(f);
+		if (is_replaced(f, req))
+			snprintf(req->other, sizeof(req->other), "%s",
+				 f->content.fs_uuid);
+		return;
 	case NVME_PROVE:
 		check_answers(f);
 		return;

@@ -125,6 +125,20 @@ Test(plan_off, a_dead_device_comes_off_without_a_sync)
 	GOES(PLAN_OFF_PROVE, unstage(bare, PLAN_OFF_UNMOUNT));
 }
 
+Test(plan_off, what_replaced_the_volume_is_never_unmounted_alive)
+{
+	struct plan_off_facts f = { .view = &mounted,
+				    .last = PLAN_OFF_SYNC,
+				    .is_other = true };
+	enum plan_off next;
+
+	cr_assert_eq(plan_unstage(&f, &next, &err), 0);
+	cr_assert_eq(next, PLAN_OFF_CUT);
+	f.is_other = false;
+	cr_assert_eq(plan_unstage(&f, &next, &err), 0);
+	cr_assert_eq(next, PLAN_OFF_UNMOUNT);
+}
+
 /* A dirty unmount hangs until the session is deleted. */
 Test(plan_off, a_leftover_is_cut_first)
 {

@@ -144,6 +144,37 @@ Test(probe, superblocks_tell_size_and_dirtiness)
 	cr_assert(c.is_dirty);
 }
 
+Test(probe, a_file_system_is_told_by_its_own_magic_and_uuid)
+{
+	static const struct {
+		const char *fs_type;
+		uint64_t block_at;
+		unsigned magic_at, uuid_at;
+		const char *magic;
+	} all[] = { { "ext4", 0, 1080, 1128, "\x53\xef" },
+		    { "ext3", 0, 1080, 1128, "\x53\xef" },
+		    { "xfs", 0, 0, 32, "XFSB" },
+		    { "btrfs", 65536, 64, 32, "_BHRfS_M" } };
+	char uuid[NVME_UUID_MAX + 1];
+
+	for (size_t i = 0; i < 4; i++) {
+		uint8_t block[FS_BLOCK] = { 0 };
+
+		cr_assert_eq(fs_uuid_at(all[i].fs_type), all[i].block_at);
+		fs_read_uuid(all[i].fs_type, block, uuid);
+		cr_assert_str_eq(uuid, "", "zeroes are none");
+		memcpy(block + all[i].magic_at, all[i].magic, strlen(all[i].magic));
+		for (uint8_t k = 0; k < 16; k++)
+			block[all[i].uuid_at + k] = (uint8_t)(0xa0 + k);
+		fs_read_uuid(all[i].fs_type, block, uuid);
+		cr_assert_str_eq(uuid, "a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf");
+		fs_read_uuid(all[i == 2 ? 0 : 2].fs_type, block, uuid);
+		cr_assert_str_eq(uuid, "", "another kind");
+		fs_read_uuid("ntfs", block, uuid);
+		cr_assert_str_eq(uuid, "");
+	}
+}
+
 Test(probe, mkfs_never_forces)
 {
 	static const char *const types[] = { "ext4", "ext3", "xfs", "btrfs" };

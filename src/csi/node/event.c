@@ -24,6 +24,10 @@ static const struct {
 	[NODE_EVENT_IDENTITY] = { "NamespaceIdentityChanged",
 				  "the namespace has another UUID than recorded",
 				  LOG_WARN },
+	[NODE_EVENT_REPLACED] = { "ContentReplaced",
+				  "the target has put another file system in the place "
+				  "of the volume's: the session is cut",
+				  LOG_ERROR },
 	[NODE_EVENT_NOT_GROWN] = { "NotGrown",
 				   "the file system could not be grown to its device",
 				   LOG_WARN },

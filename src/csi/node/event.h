@@ -11,6 +11,7 @@ enum node_event_kind {
 	NODE_EVENT_LAZY_UNMOUNT, /* a dead mount that somebody holds open */
 	NODE_EVENT_STUCK,	 /* bad: a child does not come back from the kernel */
 	NODE_EVENT_IDENTITY,	 /* the namespace's UUID differs from the recorded */
+	NODE_EVENT_REPLACED,	 /* bad: the target has another file system there */
 	NODE_EVENT_NOT_GROWN,	 /* served at its old size */
 	NODE_EVENT_N
 };

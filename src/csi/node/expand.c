@@ -8,8 +8,9 @@
  *     │                  └─▶ growing ───────────▶ done
  *     └─(unknown volume or path)────────────────▶ done
  *
- * Failures: the device is smaller than required (FAILED_PRECONDITION: the next stage does
- * it); the file system cannot be grown; a child's deadline. */
+ * Failures: the target has another file system there; the device is smaller than required
+ * (both FAILED_PRECONDITION, and the next stage tells or does it); the file system cannot
+ * be grown; a child's deadline. */
 enum { ST_START, ST_RESCANNING, ST_GROWING, ST_DONE, ST_N };
 
 static const char *const names[ST_N] = { "start", "rescanning", "growing", "done" };
@@ -117,6 +118,7 @@ static void do_start(struct node_work *w)
 		return;
 	}
 	(void)node_work_prepare(w, NVME_RESCAN, id_of(w));
+	node_work_expect_content(w);
 	op_move(&w->rpc.op, ST_RESCANNING);
 	node_work_go(w);
 }

@@ -80,7 +80,8 @@ int plan_unstage(const struct plan_off_facts *f, enum plan_off *ret, struct err 
 		*ret = f->is_refused ? PLAN_OFF_CUT : first_of_unstage(v);
 		return 0;
 	case PLAN_OFF_SYNC:
-		*ret = PLAN_OFF_UNMOUNT;
+		/* An unmount would write into what is not the volume's. */
+		*ret = f->is_other ? PLAN_OFF_CUT : PLAN_OFF_UNMOUNT;
 		return 0;
 	case PLAN_OFF_UNMOUNT:
 		*ret = end_of_session(v);

@@ -20,6 +20,7 @@ struct plan_off_facts {
 	const struct nvme_view *view; /* at the staging path, after last */
 	enum plan_off last;
 	bool is_refused;       /* what ASK answered, valid when last is ASK */
+	bool is_other;	       /* SYNC found another file system and did nothing */
 	const char *last_path; /* of TARGET */
 };
 

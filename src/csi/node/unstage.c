@@ -7,7 +7,9 @@
 #include "csi/node/plan_off.h"
 
 /*   start ─▶ asking ─▶ syncing ─▶ unmounting ─▶ proving ─▶ detaching ─▶ done
- *               └─(refused for good)─▶ cutting ─▶ unmounting ───────────▶ done
+ *               │            └─(another file system is there)─┐
+ *               └─(refused for good)───▶ cutting ◀────────────┘
+ *                                           └▶ unmounting ──────────────▶ done
  *
  * Those of them that are needed, by a look before each (plan_off.h); each failure: done.
  *
@@ -121,6 +123,8 @@ static void tell(const struct node_work *w, enum plan_off step)
 {
 	if (step == PLAN_OFF_UNMOUNT && w->view.is_dead)
 		node_event(id_of(w), NODE_EVENT_DEVICE_GONE, w->path);
+	else if (w->rpc.op.state == ST_SYNCING && w->req.other[0])
+		node_event(id_of(w), NODE_EVENT_REPLACED, w->req.other);
 	else if (step == PLAN_OFF_CUT && w->view.device.path[0])
 		node_event(id_of(w), NODE_EVENT_FENCED, w->view.nqn);
 }
@@ -151,6 +155,7 @@ static void take_step(struct node_work *w, enum plan_off step)
 	}
 	tell(w, step);
 	node_work_prepare(w, steps[step].kind, id_of(w))->path = w->path;
+	node_work_expect_content(w);
 	op_move(&w->rpc.op, steps[step].state);
 	node_work_go(w);
 }
@@ -168,7 +173,8 @@ static void go_on(struct node_work *w)
 {
 	struct plan_off_facts facts = { .view = &w->view,
 					.last = last_of(w),
-					.is_refused = w->req.is_refused };
+					.is_refused = w->req.is_refused,
+					.is_other = w->req.other[0] != '\0' };
 	struct err err = { .code = ERR_OK };
 	enum plan_off step;
 
@@ -236,9 +242,13 @@ static void fail_unanswered(struct node_work *w)
 	finish(w, &err);
 }
 
+/* What a child says of syncfs is told and goes no further; one that was killed may not
+ * have seen what is there, and is sent again. */
 static bool is_fatal(struct node_work *w)
 {
-	bool is_sync = w->rpc.op.state == ST_SYNCING && !w->req.is_stuck;
+	enum err_code code = w->req.op.err.code;
+	bool is_sync = w->rpc.op.state == ST_SYNCING && !w->req.is_stuck &&
+		       code != ERR_ABORTED && code != ERR_INTERNAL;
 
 	if (!is_sync || !op_failed(&w->req.op))
 		return node_work_failed(w);

@@ -81,6 +81,14 @@ struct nvme_req *node_work_prepare(struct node_work *w, enum nvme_kind kind,
 	return &w->req;
 }
 
+void node_work_expect_content(struct node_work *w)
+{
+	if (!w->has_record || w->record.is_block || !w->record.was_mounted)
+		return;
+	w->req.fs_type = w->record.fs_type;
+	w->req.fs_uuid = w->record.fs_uuid;
+}
+
 static void on_request(struct op *op)
 {
 	op_unref_wake(&CONTAINER_OF(op, struct node_work, req.op)->rpc.op);

@@ -42,6 +42,8 @@ int node_work_check_stuck(const struct node_work *w, const char *id, struct err 
  */
 struct nvme_req *node_work_prepare(struct node_work *w, enum nvme_kind kind,
 				   const char *id);
+/* What the device must hold for the prepared request, where the record knows it. */
+void node_work_expect_content(struct node_work *w);
 /* Starts it; the op is woken at its end. Within the op's deadline, unless the op has
  * failed already: what undoes has the request's own. */
 void node_work_go(struct node_work *w);
