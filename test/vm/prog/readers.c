@@ -148,13 +148,16 @@ static bool reads(struct vol *v)
  * --------------------------------------------------------------------- */
 
 /* The session ends under the mount: the journal has what was fsync'd, and nobody closes
- * it. What is older is committed first, so that no commit of btrfs is due in between. */
+ * it. The same was written and committed before, so that btrfs has no commit due in
+ * between and no room to find, for which it would commit instead. */
 static bool lose(struct vol *v)
 {
 	char nqn[300];
 	int fd;
 
 	(void)snprintf(nqn, sizeof(nqn), "%s", lab_nqn(v));
+	if (!write_blocks(v))
+		return false;
 	fd = open(v->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || syncfs(fd) || close(fd))
 		return CHECK(false, "%s: %s", v->target, strerror(errno));
