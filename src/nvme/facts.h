@@ -29,6 +29,7 @@ struct nvme_device {
 	char path[NVME_DEV_MAX + 1]; /* "" = none. Valid now, never remembered */
 	uint32_t major, minor;
 	uint64_t size_bytes;
+	bool is_readonly; /* of a look: the kernel lets nobody write to it */
 };
 
 /* What a device holds, by the blank proof. Everything that is not proven is OTHER. */

@@ -66,6 +66,9 @@ int sysfs_device(const char *root, const char *name, struct nvme_device *dev)
 	dev->major = (uint32_t)major;
 	dev->minor = (uint32_t)minor;
 	dev->size_bytes = sectors * 512;
+	dev->is_readonly =
+		sysfs_attr(text, sizeof(text), "%s/block/%.32s/ro", root, name) == 0 &&
+		strcmp(text, "1") == 0;
 	return 0;
 }
 

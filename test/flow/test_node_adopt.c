@@ -150,6 +150,32 @@ Test(node_adopt, a_raw_disk_without_a_record)
 	       &(struct lab_args){ .id = ID });
 }
 
+Test(node_adopt, a_raw_disk_of_readers_without_a_record)
+{
+	adopts("volumeDevices/pv-7/data/vol_data.json", "volumeDevices/staging/pv-7",
+	       &(struct lab_args){ .id = ID, .is_reader = true });
+}
+
+/* The kernel's flag is the device's: a pod that only reads a writer's volume sets it too.
+ */
+Test(node_adopt, a_raw_disk_of_a_writer_whose_pod_reads)
+{
+	const struct lab_args a = { .id = ID };
+
+	lab_open_real(&lab);
+	lab_image(&lab, ID, SIZE);
+	stage_in("volumeDevices/staging/pv-7");
+	put("volumeDevices/pv-7/data/vol_data.json", DATA(DRIVER, ID));
+	OK(&lab, lab_stage(&lab, &a));
+	OK(&lab, lab_publish(&lab, &(struct lab_args){ .id = ID, .readonly = true }));
+	drop_record(ID);
+	start();
+	OK(&lab, lab_stage(&lab, &a));
+	OK(&lab, lab_unpublish(&lab, &a));
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_close(&lab);
+}
+
 /* Published: the pods' mounts go on, and come off as the kubelet asks. */
 Test(node_adopt, a_published_volume_is_served_on)
 {

@@ -198,6 +198,9 @@ Test(adopt_rules, a_raw_disk_and_a_dead_mount)
 	v.is_readonly = true; /* of the last mount looked at: says nothing of a disk */
 	adopt_record(&f, &r);
 	cr_assert(r.is_block && !r.was_mounted && !r.is_readonly && !r.fs_type[0]);
+	v.device.is_readonly = true;
+	adopt_record(&f, &r);
+	cr_assert(r.is_readonly);
 	v = view_of("x");
 	f.is_block = false;
 	adopt_record(&f, &r);

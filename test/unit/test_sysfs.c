@@ -44,6 +44,10 @@ Test(sysfs, a_loop_device_is_found_by_its_image)
 	cr_assert_eq(sysfs_find_loop(root, "/pool/a b.img", &d, &err), 0);
 	cr_assert_str_eq(d.path, "/dev/loop1");
 	cr_assert(d.major == 7 && d.minor == 1 && d.size_bytes == 1024 * 1024);
+	cr_assert(!d.is_readonly);
+	put("block/loop1/ro", "1\n");
+	cr_assert_eq(sysfs_find_loop(root, "/pool/a b.img", &d, &err), 0);
+	cr_assert(d.is_readonly);
 	cr_assert_eq(sysfs_find_loop(root, "/pool/a", &d, &err), 0);
 	cr_assert_str_eq(d.path, "", "a prefix is no match");
 	cr_assert_eq(sysfs_find_loop(root, "/pool/c.img", &d, &err), 0);

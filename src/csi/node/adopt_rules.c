@@ -94,7 +94,8 @@ void adopt_record(const struct adopt_facts *f, struct nvme_record *ret)
 
 	*ret = (struct nvme_record){ .stage = NVME_STAGED,
 				     .is_block = f->is_block,
-				     .is_readonly = !f->is_block && v->is_readonly,
+				     .is_readonly = f->is_block ? v->device.is_readonly
+								: v->is_readonly,
 				     .was_mounted = !f->is_block,
 				     .is_adopted = true,
 				     .size_bytes = v->device.size_bytes };

@@ -10,6 +10,9 @@ static int check_same(const struct plan_stage *want, const struct nvme_record *r
 	if (want->is_block != rec->is_block)
 		return err_set(err, ERR_EXISTS, "the volume is staged as %s",
 			       rec->is_block ? "block" : "a file system");
+	/* A disk found read-only may have been staged for a writer, and published so. */
+	if (rec->is_adopted && rec->is_block && !want->readonly)
+		return 0;
 	if (want->readonly != rec->is_readonly)
 		return err_set(err, ERR_EXISTS, "the volume is staged %s",
 			       rec->is_readonly ? "read-only" : "writable");
