@@ -172,7 +172,8 @@ void rpc_turn(struct driver *d, unsigned ms)
 	uv_timer_t tick;
 
 	uv_timer_init(&d->loop, &tick);
-	uv_timer_start(&tick, on_tick, ms, 0);
+	/* Repeated: one that is due before the poll would leave the poll without end. */
+	uv_timer_start(&tick, on_tick, ms, ms ? ms : 1);
 	uv_run(&d->loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&tick, NULL);
 	uv_run(&d->loop, UV_RUN_NOWAIT);

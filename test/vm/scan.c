@@ -64,9 +64,9 @@ bool scan_take(struct scan *s, const char *path, uint64_t seed)
 	memset(s, 0, sizeof(*s));
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		s->n = (uint64_t)st.st_size / TRACK_BLOCK;
-		s->written_ms = ms_of(&st.st_mtim);
 		s->numbers = calloc(s->n + 1, sizeof(*s->numbers));
-		ok = s->numbers && read_data(s, fd, seed);
+		ok = s->numbers && read_data(s, fd, seed) && fstat(fd, &st) == 0;
+		s->written_ms = ms_of(&st.st_mtim);
 	}
 	if (fd >= 0)
 		close(fd);

@@ -8,7 +8,7 @@ struct scan {
 	uint64_t *numbers; /* per block of the file: its number and one; 0 = another's */
 	uint64_t n;
 	uint64_t found;
-	uint64_t written_ms; /* the file's mtime */
+	uint64_t written_ms; /* the file's mtime when all was read */
 };
 
 /* Reads the whole file (its holes are free). False, a failed check, when it cannot. */
