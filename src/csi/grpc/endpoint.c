@@ -10,7 +10,6 @@
 #include "core/str.h"
 
 enum {
-	BACKLOG = 128,
 	/* sun_path holds 108 bytes with its NUL; the hidden name is 5 longer. */
 	PATH_MAX_BYTES = (int)sizeof(((struct sockaddr_un *)0)->sun_path) - 1 - 5
 };
@@ -166,7 +165,7 @@ static int listen_unix(struct endpoint_listener *l, struct err *err)
 	if (bind(l->fd, (const struct sockaddr *)&hidden, sizeof(hidden)))
 		return err_set(err, ERR_UNAVAILABLE, "bind %s: %s", hidden.sun_path,
 			       strerror(errno));
-	if (chmod(hidden.sun_path, 0600) || listen(l->fd, BACKLOG) ||
+	if (chmod(hidden.sun_path, 0600) || listen(l->fd, ENDPOINT_QUEUE) ||
 	    lstat(hidden.sun_path, &st) || rename(hidden.sun_path, un->sun_path)) {
 		(void)err_set(err, ERR_UNAVAILABLE, "listen %s: %s", un->sun_path,
 			      strerror(errno));
@@ -185,7 +184,8 @@ static int listen_tcp(struct endpoint_listener *l, struct err *err)
 
 	endpoint_format(&l->where, text);
 	(void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(l->fd, &l->where.addr.any, l->where.len) || listen(l->fd, BACKLOG) ||
+	if (bind(l->fd, &l->where.addr.any, l->where.len) ||
+	    listen(l->fd, ENDPOINT_QUEUE) ||
 	    getsockname(l->fd, &l->where.addr.any, &l->where.len))
 		return err_set(err, ERR_UNAVAILABLE, "listen %s: %s", text,
 			       strerror(errno));

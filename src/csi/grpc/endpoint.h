@@ -12,6 +12,11 @@
  * with a loopback address in figures, since nothing here authenticates. */
 enum { ENDPOINT_TEXT = 128 };
 
+/* Connections that wait to be accepted. The kubelet makes one for each call, hundreds at
+ * once when a node comes back, and a unix socket turns the next one away at once when its
+ * queue is full. The kernel has a bound of its own (net.core.somaxconn, 4096). */
+enum { ENDPOINT_QUEUE = 1024 };
+
 struct endpoint {
 	union {
 		struct sockaddr any;

@@ -134,7 +134,7 @@ static void do_start(struct grpc_server *s)
 	if (rc == 0)
 		i->listener.fd = -1; /* the handle's now */
 	if (rc == 0)
-		rc = uv_listen(&i->u.stream, GRPC_MAX_CONNECTIONS, on_connection);
+		rc = uv_listen(&i->u.stream, ENDPOINT_QUEUE, on_connection);
 	if (rc)
 		op_fail(&s->op, ERR_UNAVAILABLE, "%s: %s", i->address, uv_strerror(rc));
 	op_move(&s->op, ST_LISTENING);
