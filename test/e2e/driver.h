@@ -21,6 +21,7 @@ struct driver {
 	bool is_nvme;			   /* the nvme back end instead of loop */
 	const char *const *args;	   /* further flags, ended by NULL; may be NULL */
 	const char *const *env;		   /* as in child_conf */
+	unsigned call_ms;		   /* limit of a call to it; 0: a minute */
 	uv_loop_t loop;
 	struct clock clock;
 	char address[300];

@@ -138,7 +138,9 @@ static void start(struct driver *d, struct rpc_call *c, const char *name, struct
 	c->client.path = c->path;
 	c->client.message = p.bytes;
 	c->client.message_len = p.len;
-	c->client.timeout_ms = p.timeout_ms ? p.timeout_ms : TIMEOUT_MS;
+	c->client.timeout_ms = p.timeout_ms ? p.timeout_ms
+			       : d->call_ms ? d->call_ms
+					    : TIMEOUT_MS;
 	grpc_client_start(&c->client, &d->loop, on_done);
 }
 

@@ -18,7 +18,7 @@ enum { PORT = 4420, LINE = 600, DEVICE_MS = 20000 };
 const char elder_hostid[] = UUID;
 const char elder_hostnqn[] = "nqn.2014-08.org.nvmexpress:uuid:" UUID;
 
-static void put(struct vol_context *c, const char *key, const char *value)
+void elder_put(struct vol_context *c, const char *key, const char *value)
 {
 	char *k = c->text[2 * c->n], *v = c->text[2 * c->n + 1];
 
@@ -45,15 +45,15 @@ bool elder_create(struct sim *box, struct vol *v)
 	ok = CHECK(text && !*text, "%s: %s", line, text ? text : "no answer");
 	free(text);
 	v->size_bytes = v->want_bytes;
-	put(&v->context, "rdsAddress", "127.0.0.1");
-	put(&v->context, "nvmeAddress", "127.0.0.1");
-	put(&v->context, "nvmePort", port);
-	put(&v->context, "nqn", nqn);
-	put(&v->context, "volumePath", POOL);
-	put(&v->publish, "nvme_address", "127.0.0.1");
-	put(&v->publish, "nvme_port", "0");
-	put(&v->publish, "nvme_nqn", nqn);
-	put(&v->publish, "fs_type", "ext4");
+	elder_put(&v->context, "rdsAddress", "127.0.0.1");
+	elder_put(&v->context, "nvmeAddress", "127.0.0.1");
+	elder_put(&v->context, "nvmePort", port);
+	elder_put(&v->context, "nqn", nqn);
+	elder_put(&v->context, "volumePath", POOL);
+	elder_put(&v->publish, "nvme_address", "127.0.0.1");
+	elder_put(&v->publish, "nvme_port", "0");
+	elder_put(&v->publish, "nvme_nqn", nqn);
+	elder_put(&v->publish, "fs_type", "ext4");
 	return ok;
 }
 
