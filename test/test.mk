@@ -44,6 +44,9 @@ bench:                          ## speed and size as a table and as JSON (build/
 	$(BUILDSUB) MODE=release programs
 	@RDS_CSI=build/release-$(CCNAME)/rds-csi RDS_SIM=build/release-$(CCNAME)/rds-sim \
 		T_PROG=build/release-$(CCNAME)/test/prog test/bench/run
+	@tools/deps vm
+	$(BUILDSUB) MODE=release vm-programs
+	$(SUB) MODE=release bench-vm
 
 conformance:                    ## csi-sanity, the grpc-go interop client, h2spec
 	@tools/deps conformance
