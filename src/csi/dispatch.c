@@ -10,7 +10,9 @@ enum {
 	DEFAULT_WORK_MS = 10 * 60 * 1000,
 	LOG_LINE_GOAL = 400,
 	LOG_LINE_FIXED = 190,
-	TRIM_WORKS = 64
+	/* A work that is over leaves some 50 KiB to the heap, a node's stage the most. */
+	TRIM_WORKS = 64,
+	TRIM_AT_ONCE = 8
 };
 
 void dispatch_init(struct dispatch *d, struct csi *csi,
@@ -210,12 +212,13 @@ static void on_work_done(struct op *op)
 	struct err err = op->err;
 
 	list_remove(&rpc->node);
+	d->n_running--;
 	finish(rpc, &err);
 	if (!dispatch_is_idle(d))
 		return;
-	if (d->n_works >= TRIM_WORKS) {
+	if (d->n_works >= TRIM_WORKS || d->n_at_once >= TRIM_AT_ONCE) {
 		mem_trim();
-		d->n_works = 0;
+		d->n_works = d->n_at_once = 0;
 	}
 	if (d->on_idle)
 		d->on_idle(d);
@@ -226,9 +229,12 @@ static void start_work(struct rpc *rpc)
 	const struct rpc_method *m = rpc->method;
 	uint64_t timeout_ms = m->work_timeout_ms ? m->work_timeout_ms : DEFAULT_WORK_MS;
 	uv_loop_t *loop = rpc->csi->loop;
+	struct dispatch *d = rpc->dispatch;
 
-	list_append(&rpc->dispatch->running, &rpc->node);
-	rpc->dispatch->n_works++;
+	list_append(&d->running, &rpc->node);
+	d->n_works++;
+	if (++d->n_running > d->n_at_once)
+		d->n_at_once = d->n_running;
 	op_start(&rpc->op, m->work, loop, on_work_done);
 	op_set_deadline(&rpc->op, clock_now_ms(loop) + timeout_ms);
 }

@@ -54,8 +54,10 @@ struct dispatch {
 	const struct rpc_method *const *tables; /* each ended by a row without path */
 	unsigned n_tables;
 	uint64_t n_calls;
-	struct list running;		     /* of struct rpc: work not ended */
-	unsigned n_works;		     /* begun since memory was given back */
+	struct list running; /* of struct rpc: work not ended */
+	unsigned n_running;
+	/* Since memory was given back: begun, and the most that ran at once. */
+	unsigned n_works, n_at_once;
 	void (*on_idle)(struct dispatch *d); /* the last work has ended; may be NULL */
 };
 
