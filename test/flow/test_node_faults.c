@@ -313,6 +313,36 @@ Test(node_faults, what_cannot_grow_online_grows_at_the_next_stage)
 	lab_close(&lab);
 }
 
+/* Killed when it had mounted what was grown elsewhere, and before it grew it. */
+Test(node_faults, what_was_mounted_and_not_grown_is_grown_by_the_retry)
+{
+	open_fake();
+	cr_assert_eq(lab_stage(&lab, &vol).code, ERR_OK);
+	fake.record.stage = NVME_READY;
+	fake.size_bytes = 2 * SIZE;
+	cr_assert_eq(lab_stage(&lab, &vol).code, ERR_OK);
+	cr_assert_eq(fake.content.fs_size_bytes, 2 * SIZE);
+	cr_assert_eq(fake.record.stage, NVME_STAGED);
+	cr_assert_eq(fake.record.size_bytes, 2 * SIZE);
+	cr_assert_eq(fake.n_requests[NVME_MOUNT], 1);
+	cr_assert_eq(lab_unstage(&lab, &vol).code, ERR_OK);
+	lab_close(&lab);
+}
+
+/* What another driver mounted is served as it is. */
+Test(node_faults, what_was_mounted_by_others_is_not_grown)
+{
+	open_fake();
+	cr_assert_eq(lab_stage(&lab, &vol).code, ERR_OK);
+	fake.has_record = false;
+	fake.size_bytes = 2 * SIZE;
+	cr_assert_eq(lab_stage(&lab, &vol).code, ERR_OK);
+	cr_assert_eq(fake.content.fs_size_bytes, SIZE);
+	cr_assert_eq(fake.record.stage, NVME_STAGED);
+	cr_assert_eq(lab_unstage(&lab, &vol).code, ERR_OK);
+	lab_close(&lab);
+}
+
 Test(node_faults, bad_requests)
 {
 	struct lab_args a = vol;

@@ -9,6 +9,7 @@
  *     │      └▶ cutting_leftover ─▶ unmounting_leftover ─▶ unmounting_target ─┐
  *     │ ◀─(nothing of it is left)── detaching_leftover ◀──────────────────────┘
  *     ├─(staged already)──────────────────────────────────────────────▶ done
+ *     ├─(mounted by an earlier call that was cut short)─▶ growing ────▶ done
  *     └─▶ cutting_others ─▶ attaching ─(block)────────────────────────▶ done
  *             └─▶ probing ─┬─▶ checking ─▶ growing_offline┐
  *                          ├─▶ wiping ─▶ formatting ──────┼─▶ mounting ─▶ growing ─▶ done
@@ -48,8 +49,8 @@ static const char *const names[NODE_STAGE_N] = {
 #define CONNECT (BIT(CUTTING_OTHERS) | BIT(ATTACHING) | BIT(DONE))
 
 static const uint32_t next[NODE_STAGE_N] = {
-	[NODE_STAGE_START] =
-		BIT(CUTTING_LEFTOVER) | BIT(UNMOUNTING_LEFTOVER) | CLEAR | CONNECT,
+	[NODE_STAGE_START] = BIT(CUTTING_LEFTOVER) | BIT(UNMOUNTING_LEFTOVER) | CLEAR |
+			     CONNECT | BIT(GROWING),
 	[NODE_STAGE_CUTTING_LEFTOVER] = BIT(UNMOUNTING_LEFTOVER) | CLEAR | CONNECT,
 	[NODE_STAGE_UNMOUNTING_LEFTOVER] = CLEAR | CONNECT,
 	[NODE_STAGE_UNMOUNTING_TARGET] = BIT(UNMOUNTING_LEFTOVER) | CLEAR | CONNECT,
@@ -150,8 +151,22 @@ static int begin_record(struct node_stage *s, struct err *err)
 	return node_work_write_record(&s->w, node_stage_id(s), err);
 }
 
+/* What this driver mounted itself, and never came to tell of, may have been about to be
+ * grown: a file system that fills its device already is grown by nothing. */
+static bool must_grow(const struct node_stage *s)
+{
+	const struct nvme_record *rec = &s->w.record;
+
+	return rec->was_mounted && !rec->is_adopted && !s->want.readonly &&
+	       s->w.rpc.csi->nvme->ops->may_grow_online(s->want.fs_type);
+}
+
 static void adopt(struct node_stage *s)
 {
+	if (must_grow(s)) {
+		node_stage_grow(s);
+		return;
+	}
 	s->w.record.was_mounted = true;
 	s->w.record.size_bytes = s->w.view.device.size_bytes;
 	(void)node_stage_write(s, NVME_STAGED);

@@ -118,10 +118,18 @@ static void after_formatting(struct node_stage *s)
 	mount(s);
 }
 
+void node_stage_grow(struct node_stage *s)
+{
+	struct nvme_req *req = node_work_prepare(&s->w, NVME_GROW, node_stage_id(s));
+
+	req->path = s->w.path;
+	req->fs_type = s->want.fs_type;
+	node_stage_go(s, NODE_STAGE_GROWING);
+}
+
 static void after_mounting(struct node_stage *s)
 {
 	struct err err = { .code = ERR_OK };
-	struct nvme_req *req;
 
 	if (!node_stage_look(s, s->want.nqn, &err) && s->w.view.top != NVME_TOP_OURS)
 		(void)err_set(&err, ERR_ABORTED, "mounted, but mountinfo shows it not");
@@ -131,14 +139,10 @@ static void after_mounting(struct node_stage *s)
 		return;
 	}
 	if (s->want.readonly || grows_offline(s) ||
-	    !plan_needs_growth(&s->content, s->w.view.device.size_bytes)) {
+	    !plan_needs_growth(&s->content, s->w.view.device.size_bytes))
 		node_stage_complete(s);
-		return;
-	}
-	req = node_work_prepare(&s->w, NVME_GROW, node_stage_id(s));
-	req->path = s->w.path;
-	req->fs_type = s->want.fs_type;
-	node_stage_go(s, NODE_STAGE_GROWING);
+	else
+		node_stage_grow(s);
 }
 
 static void after_growing(struct node_stage *s)

@@ -57,5 +57,7 @@ void node_stage_clear_unrecorded(struct node_stage *s);
 
 /* The device is attached and right: probe, and what follows from it. */
 void node_stage_probe(struct node_stage *s);
+/* The mounted file system, to the size of its device. */
+void node_stage_grow(struct node_stage *s);
 void node_stage_after_fs(struct node_stage *s);
 #endif
