@@ -12,12 +12,12 @@ $(E2EPROG): %: %.o $(E2ELIBOBJ) $(LIB)
 
 -include $(E2ELIBOBJ:.o=.d) $(E2EPROG:=.d)
 
-# rds-csi-crash: the driver with a hook at every move of every op.
+# rds-csi-crash: the driver with a hook at every move of every op and at every child's start.
 CRASHBIN := $(BUILD)/test/crash/rds-csi-crash
 programs: $(CRASHBIN)
 $(CRASHBIN): $(BUILD)/src/main.o $(BUILD)/test/crash/hook.o $(LIB)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS) -pthread -Wl,--wrap=op_start,--wrap=op_move,--wrap=uv_spawn $^ $(LDLIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS) -pthread -Wl,--wrap=op_start,--wrap=op_move,--wrap=uv_spawn,--wrap=proc_child_spawn $^ $(LDLIBS) -o $@
 
 -include $(BUILD)/test/crash/hook.d
 

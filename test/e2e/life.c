@@ -100,7 +100,8 @@ bool life_open(struct life *l, bool with_hook)
 		l->driver.bin = crash_bin();
 	}
 	l->driver.sim = &l->sim;
-	l->driver.is_controller = l->driver.is_node = true;
+	l->driver.is_controller = !l->controller;
+	l->driver.is_node = true;
 	l->driver.env = l->env_list;
 	driver_open(&l->driver);
 	return driver_start(&l->driver);
@@ -116,15 +117,34 @@ void life_close(struct life *l)
 	}
 }
 
+struct driver *life_driver(struct life *l, enum vol_step step)
+{
+	return l->controller && !vol_is_node_step(step) ? l->controller : &l->driver;
+}
+
 bool life_rpc(struct life *l, unsigned index, enum vol_step step)
 {
+	struct driver *d = life_driver(l, step);
+	enum err_code code;
+
 	(void)index;
-	return vol_must(&l->driver, &l->vol, step);
+	if (l->want == ERR_OK)
+		return vol_must(d, &l->vol, step);
+	/* What an earlier attempt has left to be waited for ends before the code comes.
+	 */
+	for (unsigned i = 0; i < 3000; i++) {
+		code = vol_do(d, &l->vol, step);
+		if (!vol_may_retry(code))
+			break;
+		e2e_sleep_ms(10);
+	}
+	return CHECK(code == l->want, "%s of %s: %s", vol_step_name(step), l->vol.id,
+		     rpc_message());
 }
 
 /* ---- what is true between the RPCs ---- */
 
-static bool one_volume(struct life *l)
+bool life_one_volume(struct life *l)
 {
 	json_t *all = sim_get(&l->sim, "/disks"), *d;
 	unsigned n = 0;
@@ -180,14 +200,24 @@ static bool in_image(struct life *l, const char *name, long at)
 		     text);
 }
 
-static bool write_first(struct life *l)
+bool life_write(struct life *l)
 {
 	return put(l, "first", BLOCK_AT);
 }
 
+bool life_read(struct life *l)
+{
+	return is_there(l, "first", BLOCK_AT);
+}
+
+bool life_on_box(struct life *l)
+{
+	return life_one_volume(l) && in_image(l, "first", BLOCK_AT);
+}
+
 static bool write_second(struct life *l)
 {
-	return put(l, "second", BLOCK_GROWN_AT) && is_there(l, "first", BLOCK_AT);
+	return put(l, "second", BLOCK_GROWN_AT) && life_read(l);
 }
 
 static bool is_grown(struct life *l)
@@ -203,16 +233,18 @@ static bool check_box(struct life *l)
 	char state[E2E_PATH];
 
 	e2e_path(state, "driver.state");
-	return CHECK(left_loops(e2e_dir()) == 0, "%s: a loop device is left",
+	return CHECK(!l->nothing_left || l->nothing_left(l), "%s: something is left",
+		     l->vol.id) &&
+	       CHECK(left_loops(e2e_dir()) == 0, "%s: a loop device is left",
 		     l->vol.id) &&
 	       CHECK(left_mounts(e2e_dir()) == 0, "%s: a mount is left", l->vol.id) &&
 	       in_image(l, "first", BLOCK_AT) && in_image(l, "second", BLOCK_GROWN_AT) &&
-	       one_volume(l);
+	       life_one_volume(l);
 }
 
 static bool check_read(struct life *l)
 {
-	return is_there(l, "first", BLOCK_AT) && is_there(l, "second", BLOCK_GROWN_AT);
+	return life_read(l) && is_there(l, "second", BLOCK_GROWN_AT);
 }
 
 static bool is_off(struct life *l)
@@ -224,7 +256,7 @@ static bool is_off(struct life *l)
 	return CHECK(!on, "%s is exported while nobody holds it", l->vol.id);
 }
 
-static bool is_gone(struct life *l)
+bool life_is_deleted(struct life *l)
 {
 	json_t *d = sim_disk(&l->sim, l->vol.id);
 	char path[E2E_PATH + 200];
@@ -236,65 +268,83 @@ static bool is_gone(struct life *l)
 	return CHECK(gone, "%s is still on the box", l->vol.id) &&
 	       CHECK(sim_files(&l->sim, l->vol.id) == 0, "a file of %s is left",
 		     l->vol.id) &&
-	       CHECK(access(path, F_OK) != 0, "the subvolume of %s is left", l->vol.id) &&
-	       mkfs_once(l);
+	       CHECK(access(path, F_OK) != 0, "the subvolume of %s is left", l->vol.id);
 }
 
-struct item {
-	enum vol_step step;
-	bool (*check)(struct life *l); /* instead of an RPC */
-};
-#define DO(s)               \
-	{                   \
-		.step = (s) \
-	}
-#define SEE(f)               \
-	{                    \
-		.check = (f) \
-	}
-
-static const struct item items[] = {
-	DO(VOL_CREATE),	      SEE(one_volume),	 DO(VOL_PUBLISH),
-	SEE(one_volume),      DO(VOL_STAGE),	 DO(VOL_NODE_PUBLISH),
-	SEE(write_first),     DO(VOL_EXPAND),	 SEE(is_grown),
-	DO(VOL_NODE_EXPAND),  SEE(write_second), DO(VOL_NODE_UNPUBLISH),
-	DO(VOL_UNSTAGE),      SEE(check_box),	 DO(VOL_UNPUBLISH),
-	SEE(is_off),	      DO(VOL_PUBLISH),	 DO(VOL_STAGE),
-	DO(VOL_NODE_PUBLISH), SEE(check_read),	 DO(VOL_NODE_UNPUBLISH),
-	DO(VOL_UNSTAGE),      SEE(check_box),	 DO(VOL_UNPUBLISH),
-	SEE(is_off),	      DO(VOL_DELETE),	 SEE(is_gone),
-};
-enum { N_ITEMS = sizeof(items) / sizeof(items[0]) };
-_Static_assert(sizeof(items) / sizeof(items[0]) <= (size_t)LIFE_MAX, "a longer life");
-
-bool life_step_at(unsigned index, enum vol_step *ret_step)
+bool life_is_gone(struct life *l)
 {
-	if (index >= N_ITEMS || items[index].check)
-		return false;
-	*ret_step = items[index].step;
-	return true;
+	return life_is_deleted(l) && mkfs_once(l);
+}
+#define DO LIFE_DO
+#define SEE LIFE_SEE
+
+static const struct life_item whole_life[] = {
+	DO(VOL_CREATE),
+	SEE(life_one_volume),
+	DO(VOL_PUBLISH),
+	SEE(life_one_volume),
+	DO(VOL_STAGE),
+	DO(VOL_NODE_PUBLISH),
+	SEE(life_write),
+	DO(VOL_EXPAND),
+	SEE(is_grown),
+	DO(VOL_NODE_EXPAND),
+	SEE(write_second),
+	DO(VOL_NODE_UNPUBLISH),
+	DO(VOL_UNSTAGE),
+	SEE(check_box),
+	DO(VOL_UNPUBLISH),
+	SEE(is_off),
+	DO(VOL_PUBLISH),
+	DO(VOL_STAGE),
+	DO(VOL_NODE_PUBLISH),
+	SEE(check_read),
+	DO(VOL_NODE_UNPUBLISH),
+	DO(VOL_UNSTAGE),
+	SEE(check_box),
+	DO(VOL_UNPUBLISH),
+	SEE(is_off),
+	DO(VOL_DELETE),
+	SEE(life_is_gone),
+	{ 0 },
+};
+_Static_assert(sizeof(whole_life) / sizeof(whole_life[0]) <= (size_t)LIFE_MAX,
+	       "a longer life");
+
+static bool is_end(const struct life_item *item)
+{
+	return item->step == VOL_CREATE && !item->check;
+}
+
+static bool live(struct life *l, unsigned i, const struct life_item *item)
+{
+	if (item->check)
+		return item->check(l);
+	if (item->step == VOL_EXPAND)
+		l->vol.want_bytes = GROWN;
+	l->want = item->want;
+	return (l->rpc ? l->rpc : life_rpc)(l, i, item->step);
 }
 
 bool life_run(struct life *l)
 {
+	const struct life_item *items = l->items ? l->items : whole_life;
 	char id[64];
 
 	(void)snprintf(id, sizeof(id), "pvc-life-%c-%u", l->is_block ? 'b' : 'm', l->n++);
 	vol_init(&l->vol, id);
 	l->vol.is_block = l->is_block;
 	l->vol.fs = l->fs;
+	for (unsigned i = 0; l->parameters && i < 8 && l->parameters[i]; i++)
+		l->vol.parameters[i] = l->parameters[i];
 	(void)snprintf(l->marker, sizeof(l->marker), "%.30s %016llx\n", id,
 		       (unsigned long long)e2e_random());
-	for (unsigned i = 0; i < N_ITEMS; i++) {
-		if (items[i].step == VOL_EXPAND)
-			l->vol.want_bytes = GROWN;
-		if (items[i].check ? !items[i].check(l)
-				   : !(l->rpc ? l->rpc : life_rpc)(l, i, items[i].step)) {
+	for (unsigned i = 0; i == 0 || !is_end(&items[i]); i++)
+		if (!live(l, i, &items[i])) {
 			e2e_note("%s: the life ended at item %u (%s)", id, i,
 				 items[i].check ? "a check"
 						: vol_step_name(items[i].step));
 			return false;
 		}
-	}
 	return true;
 }

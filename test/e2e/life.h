@@ -11,11 +11,37 @@ struct life;
 /* How one RPC of the life is brought to success: the tests put their kills in here. */
 typedef bool life_rpc_fn(struct life *l, unsigned index, enum vol_step step);
 
+/* One of the things that make up a life: an RPC and the code with which it must end, or
+ * something else that must succeed. */
+struct life_item {
+	enum vol_step step;
+	enum err_code want;
+	bool (*check)(struct life *l); /* instead of an RPC */
+};
+#define LIFE_DO(s)          \
+	{                   \
+		.step = (s) \
+	}
+#define LIFE_REFUSED(s)                                \
+	{                                              \
+		.step = (s), .want = ERR_PRECONDITION, \
+	}
+#define LIFE_SEE(f)          \
+	{                    \
+		.check = (f) \
+	}
+
 struct life {
 	struct sim sim;
 	struct driver driver;
+	struct driver *controller; /* of its own, opened and closed by the test; or NULL
+				    */
 	struct vol vol;
-	life_rpc_fn *rpc; /* NULL: life_rpc */
+	const struct life_item *items; /* ended by a zeroed one; NULL: a whole life */
+	const char *const *parameters; /* StorageClass: key, value, …, NULL; or NULL */
+	life_rpc_fn *rpc;	       /* NULL: life_rpc */
+	enum err_code want;	       /* of the RPC under way */
+	bool (*nothing_left)(struct life *l); /* after each unstage of a whole life */
 	void *arg;
 	struct crash_file *crash; /* NULL: the plain driver */
 	int crash_fd;
@@ -30,13 +56,23 @@ struct life {
 
 enum { LIFE_MAX = 40 }; /* items of a life, RPCs and checks */
 
-/* Starts the simulator and the driver; with_hook takes rds-csi-crash. */
+/* Starts the simulator and the driver; with_hook takes rds-csi-crash. What is set in
+ * l->sim.args, l->driver and l->controller stays. */
 bool life_open(struct life *l, bool with_hook);
 void life_close(struct life *l);
 /* One life from create to delete; false when a check failed on the way. */
 bool life_run(struct life *l);
-life_rpc_fn life_rpc; /* vol_must */
-/* The RPC at that place of the life; false beyond the last one or where a check stands.
- */
-bool life_step_at(unsigned index, enum vol_step *ret_step);
+/* The RPC by the driver that serves it, again until it ends as it must. */
+life_rpc_fn life_rpc;
+struct driver *life_driver(struct life *l, enum vol_step step);
+
+/* Checks that other lives share: the marker is written through the target, is read there,
+ * is in the box's own file, which nobody uses; the volume is gone from the box. */
+bool life_one_volume(struct life *l); /* on the box; its file is then l->image */
+bool life_write(struct life *l);
+bool life_read(struct life *l);
+bool life_on_box(struct life *l);
+bool life_is_deleted(struct life *l);
+/* Nothing is there of the volume, whose one successful mkfs was the only one. */
+bool life_is_gone(struct life *l);
 #endif

@@ -141,6 +141,7 @@ static void start(struct driver *d, struct rpc_call *c, const char *name, struct
 	c->client.timeout_ms = p.timeout_ms ? p.timeout_ms
 			       : d->call_ms ? d->call_ms
 					    : TIMEOUT_MS;
+	uv_update_time(&d->loop); /* the time that the deadline is counted from */
 	grpc_client_start(&c->client, &d->loop, on_done);
 }
 

@@ -4,11 +4,7 @@
 
 #include "e2e/e2e.h"
 
-/* States off the successful way that killing and retrying does not enter, with the fault
- * that does, and the test that shows it. */
-static const struct {
-	const char *type, *state, *fault;
-} beyond[] = {
+static const struct states_beyond beyond[] = {
 	{ "http2 connection", "connecting", "none: the client side, `rds-csi call`" },
 	{ "node request", "queued",
 	  "more attaches than turns, which the loop back end does not limit: "
@@ -33,8 +29,8 @@ static const struct {
 	  "a target that refuses the name for good: test/flow/test_node_session" },
 	{ "stage", "undoing_mount",
 	  "the record cannot be written after the mount: test/flow/test_node_faults" },
+	{ 0 },
 };
-enum { N_BEYOND = sizeof(beyond) / sizeof(beyond[0]) };
 
 void states_mark(struct states *s, const struct crash_file *c, const struct crash_move *m,
 		 enum states_mark mark)
@@ -47,27 +43,25 @@ void states_mark(struct states *s, const struct crash_file *c, const struct cras
 		s->marks[m->type][m->from] |= (unsigned char)mark;
 }
 
-static bool is_beyond(const char *type, const char *state)
+bool states_is_beyond(const struct states_beyond *table, const char *type,
+		      const char *state)
 {
-	for (unsigned i = 0; i < N_BEYOND; i++)
-		if (strcmp(beyond[i].type, type) == 0 &&
-		    strcmp(beyond[i].state, state) == 0)
+	for (; table->type; table++)
+		if (strcmp(table->type, type) == 0 && strcmp(table->state, state) == 0)
 			return true;
 	return false;
 }
 
-/* A line of the table about an op that ran here must name one of its states. */
-static void check_table(const struct crash_file *c)
+void states_check_table(const struct states_beyond *table, const struct crash_file *c)
 {
-	for (unsigned i = 0; i < N_BEYOND; i++)
+	for (; table->type; table++)
 		for (unsigned t = 0; t < c->n_types; t++) {
-			bool known = strcmp(c->types[t].name, beyond[i].type) != 0;
+			bool known = strcmp(c->types[t].name, table->type) != 0;
 
 			for (unsigned s = 0; s < c->types[t].n_states; s++)
-				known |= strcmp(c->types[t].states[s], beyond[i].state) ==
-					 0;
-			CHECK(known, "op %s has no state %s any more", beyond[i].type,
-			      beyond[i].state);
+				known |= strcmp(c->types[t].states[s], table->state) == 0;
+			CHECK(known, "op %s has no state %s any more", table->type,
+			      table->state);
 		}
 }
 
@@ -75,7 +69,7 @@ void states_check(const struct states *s, const struct crash_file *c)
 {
 	unsigned seen = 0, killed = 0;
 
-	check_table(c);
+	states_check_table(beyond, c);
 	for (unsigned t = 0; t < c->n_types; t++)
 		for (unsigned st = 0; st < c->types[t].n_states; st++) {
 			const char *type = c->types[t].name,
@@ -88,7 +82,7 @@ void states_check(const struct states *s, const struct crash_file *c)
 				CHECK(m & STATES_KILLED, "op %s was never killed in %s",
 				      type, state);
 			else if (!(m & STATES_MET))
-				CHECK(is_beyond(type, state),
+				CHECK(states_is_beyond(beyond, type, state),
 				      "op %s: state %s was never entered and no fault is "
 				      "named that does",
 				      type, state);

@@ -191,7 +191,7 @@ static const void *node_request(struct vol *v, enum vol_step step)
 	return m;
 }
 
-static bool is_node_step(enum vol_step step)
+bool vol_is_node_step(enum vol_step step)
 {
 	return step == VOL_STAGE || step == VOL_NODE_PUBLISH || step == VOL_NODE_EXPAND ||
 	       step == VOL_NODE_UNPUBLISH || step == VOL_UNSTAGE;
@@ -200,8 +200,8 @@ static bool is_node_step(enum vol_step step)
 void vol_start(struct driver *d, struct vol *v, enum vol_step step, struct rpc_call *c)
 {
 	rpc_start(d, c, names[step],
-		  is_node_step(step) ? node_request(v, step)
-				     : controller_request(v, step),
+		  vol_is_node_step(step) ? node_request(v, step)
+					 : controller_request(v, step),
 		  0);
 	rpc_reset();
 }

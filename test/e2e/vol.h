@@ -43,7 +43,8 @@ struct vol {
 
 /* The id, paths under e2e_dir(), 1 GiB, ext4. The directories are made. */
 void vol_init(struct vol *v, const char *id);
-const char *vol_step_name(enum vol_step step);			/* "CreateVolume" */
+const char *vol_step_name(enum vol_step step); /* "CreateVolume" */
+bool vol_is_node_step(enum vol_step step);
 Csi__V1__VolumeCapability *vol_capability(const struct vol *v); /* of rpc_alloc */
 Csi__V1__CapacityRange *vol_range(long long required, long long limit);
 

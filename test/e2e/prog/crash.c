@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "e2e/child.h"
-#include "e2e/e2e.h"
-#include "e2e/life.h"
+#include "e2e/kill.h"
 #include "e2e/states.h"
 #include "e2e/unwind.h"
 
@@ -97,64 +96,7 @@ static void arm(struct life *l, const struct point *at)
 	c->from = at->move.from;
 	c->to = at->move.to;
 	c->nth = at->nth;
-	c->fired = 0;
-	__atomic_store_n(&c->how, (uint32_t)at->how, __ATOMIC_RELEASE);
-}
-
-/* Whether it has come to the kill, which then happens if it has not yet. */
-static bool disarm(struct life *l)
-{
-	return __atomic_exchange_n(&l->crash->how, (uint32_t)CRASH_OFF,
-				   __ATOMIC_ACQ_REL) == CRASH_OFF;
-}
-
-static bool has_fired(struct life *l)
-{
-	return __atomic_load_n(&l->crash->fired, __ATOMIC_ACQUIRE);
-}
-
-/* The stopped driver's helpers end and the box answers, then it is killed: the effect has
- * happened, its answer was never read. */
-static void let_happen_and_kill(struct life *l)
-{
-	uint64_t end = e2e_now_ms() + 10000;
-
-	while (!child_is_stopped(l->driver.pid) && e2e_now_ms() < end)
-		e2e_sleep_ms(1);
-	while (child_has_running(l->driver.pid) && e2e_now_ms() < end)
-		e2e_sleep_ms(1);
-	while (sim_stat(&l->sim, "execs_now") > 0 && e2e_now_ms() < end)
-		e2e_sleep_ms(1);
-	driver_kill(&l->driver);
-}
-
-/* Runs the step until it ends or the hook has fired; whether it has fired. */
-static bool run_to_kill(struct life *l, enum vol_step step, enum err_code *ret_code)
-{
-	enum crash_how how = l->crash->how;
-	struct rpc_call call;
-	bool is_hit;
-
-	vol_start(&l->driver, &l->vol, step, &call);
-	while (!call.is_done && !has_fired(l))
-		rpc_turn(&l->driver, 5);
-	/* Some moves come when the call is answered already. */
-	for (unsigned i = 0; i < 10 && !has_fired(l); i++)
-		rpc_turn(&l->driver, 2);
-	is_hit = disarm(l);
-	if (is_hit && how == CRASH_STOP)
-		let_happen_and_kill(l);
-	if (is_hit)
-		CHECK(driver_is_gone(&l->driver, 20000), "the driver did not die");
-	*ret_code = vol_end(&l->driver, &l->vol, step, &call);
-	return is_hit;
-}
-
-static bool come_back(struct life *l)
-{
-	if (e2e_below(2) && !CHECK(child_wait_orphans(60000), "a helper never ends"))
-		return false;
-	return driver_start(&l->driver);
+	kill_arm(l, at->how);
 }
 
 /* A sample ends when each state that was seen was killed in, or no point is left that
@@ -210,23 +152,23 @@ static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
 	if (at->is_cold && !start_cold(l))
 		return false;
 	arm(l, at);
-	if (!run_to_kill(l, step, &code)) {
+	if (!kill_run(l, step, &code)) {
 		p->missed++;
 		repeat(at);
 		return code == ERR_OK || vol_must(&l->driver, &l->vol, step);
 	}
 	p->fired++;
 	states_mark(&p->states, l->crash, &at->move, STATES_KILLED);
-	if (!come_back(l))
+	if (!kill_come_back(l))
 		return false;
 	/* Now and then the retry is killed too, wherever this RPC was seen to be. */
 	if (e2e_below(4) == 0 && (again = next_point(p, way_of(l, index)))) {
 		arm(l, again);
-		if (run_to_kill(l, step, &code)) {
+		if (kill_run(l, step, &code)) {
 			p->fired++;
 			p->twice++;
 			states_mark(&p->states, l->crash, &again->move, STATES_KILLED);
-			if (!come_back(l))
+			if (!kill_come_back(l))
 				return false;
 		} else {
 			repeat(again);
