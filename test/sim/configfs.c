@@ -144,12 +144,15 @@ static int loop_open(struct configfs *c, const char *file, char *ret, size_t siz
 }
 
 /* tmpfs knows no direct I/O. Elsewhere buffered reads are to be avoided: nvmet (6.1)
- * answers Internal Error with DNR for one of which only a part is in the page cache. */
-static bool is_tmpfs(const char *file)
+ * answers Internal Error with DNR for one of which only a part is in the page cache. A
+ * device's node is in a tmpfs too, and is none of its files. */
+static bool is_in_tmpfs(const char *file)
 {
-	struct statfs st;
+	struct statfs fs;
+	struct stat st;
 
-	return statfs(file, &st) == 0 && (unsigned long)st.f_type == TMPFS_MAGIC;
+	return stat(file, &st) == 0 && S_ISREG(st.st_mode) && statfs(file, &fs) == 0 &&
+	       (unsigned long)fs.f_type == TMPFS_MAGIC;
 }
 
 static int enable_over(struct configfs *c, const struct nvmet_item *it, const char *path,
@@ -173,7 +176,7 @@ static int add_namespace(struct configfs *c, const struct nvmet_item *it)
 	if (is_enabled(c, it->name))
 		return 0;
 	if (!it->size_fixed)
-		return enable_over(c, it, it->file, is_tmpfs(it->file));
+		return enable_over(c, it, it->file, is_in_tmpfs(it->file));
 	loop = loop_open(c, it->file, dev, sizeof dev);
 	if (loop < 0)
 		return -1;

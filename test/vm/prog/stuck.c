@@ -277,9 +277,9 @@ static bool begin_all(void)
 	       unpublish(&fenced) && unpublish(&slow);
 }
 
-/* Nothing is noticed yet when the first are asked for. The store stands still after the
- * new neighbour has come: where host and target are one kernel it lets no session begin
- * meanwhile (seen with 6.1). */
+/* Nothing is noticed yet when the first are asked for. The new neighbour comes before the
+ * store stands still: nvmet can let a new session wait for its work on another's store
+ * (6.1: the zeroing of a file sits in the queue that a connect flushes). */
 static void fall_silent(void)
 {
 	wire_silence(0, true);
