@@ -11,6 +11,8 @@
 #include "nvme/sysfs_nvme.h"
 #include "nvme/tcp_backend.h"
 
+enum { DEVICES_MAX = 4 }; /* of one session; a volume's has one */
+
 /* ---- which NQN is meant
  * ----------------------------------------------------------------- */
 
@@ -187,6 +189,67 @@ static int find_dead(const struct nvme_tcp *t, const char *text, const char *pat
 	return n; /* a bad line is mountinfo_view's to tell */
 }
 
+/* ---- a device that is just going
+ * -------------------------------------------------------- */
+
+/* The NQN behind what is mounted there: a file system's device, or a device's node. */
+static int nqn_behind(const char *root, const struct mountinfo_entry *e,
+		      char ret[NVME_NQN_MAX + 1])
+{
+	const char *name = strrchr(e->root, '/');
+
+	if (strcmp(e->fs_type, "devtmpfs") != 0)
+		return nqn_under(root, e, ret);
+	return name ? sysfs_nvme_nqn_of(root, name + 1, ret) : -1;
+}
+
+static bool is_under(const struct nvme_tcp *t, const char *ctrl,
+		     const struct mountinfo_entry *e)
+{
+	struct nvme_device devs[DEVICES_MAX];
+	unsigned n = sysfs_nvme_devices(t->sys_root, ctrl, devs, DEVICES_MAX);
+
+	for (unsigned i = 0; i < n && i < DEVICES_MAX; i++)
+		if (mountinfo_is_fs_of(e, &devs[i]) || mountinfo_is_node_of(e, &devs[i]))
+			return true;
+	return n > DEVICES_MAX;
+}
+
+/* The kernel has taken the volume's last session off the device and not yet the device
+ * itself, which can last as long as its unwritten pages (6.12, multipath=Y). */
+static bool is_going(const struct nvme_tcp *t, const struct look *k,
+		     const struct mountinfo_entry *e)
+{
+	char nqn[NVME_NQN_MAX + 1];
+
+	if (nqn_behind(t->sys_root, e, nqn) ||
+	    (strcmp(nqn, k->q->nqn) != 0 && !nvme_is_name_of(nqn, k->q->base_nqn)))
+		return false;
+	for (unsigned i = 0; i < k->s.n; i++)
+		if (is_under(t, k->s.at[i].ctrl, e))
+			return false;
+	return true;
+}
+
+/* What is mounted from such a device is neither the volume's nor another's. */
+static int check_going(const struct nvme_tcp *t, const struct look *k, struct err *err)
+{
+	struct mountinfo_entry *e = mem_alloc(sizeof(*e));
+	const char *text = k->text;
+	bool found = false;
+
+	if (!e)
+		return err_nomem(err);
+	while (!found && mountinfo_next(&text, e) > 0)
+		found = (strcmp(e->path, k->q->path) == 0 ||
+			 (k->q->recorded && strcmp(e->path, k->q->recorded) == 0)) &&
+			is_going(t, k, e);
+	mem_free(e);
+	return found ? err_set(err, ERR_ABORTED,
+			       "the kernel is just taking the volume's device away")
+		     : 0;
+}
+
 static int look_at(const struct nvme_tcp *t, struct look *k, struct nvme_view *ret,
 		   struct err *err)
 {
@@ -198,6 +261,8 @@ static int look_at(const struct nvme_tcp *t, struct look *k, struct nvme_view *r
 	if (sysfs_nvme_find(t->sys_root, &wanted, &k->s, err) || find_nqn(t, k, ret, err))
 		return -1;
 	see_sessions(t, q, &k->s, ret);
+	if (check_going(t, k, err))
+		return -1;
 	if (q->recorded)
 		n = find_dead(t, k->text, q->recorded, &dead, err);
 	return n < 0 ? -1 : mountinfo_view(k->text, q, n ? &dead : NULL, ret, err);

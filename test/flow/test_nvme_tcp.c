@@ -210,8 +210,7 @@ Test(nvme_tcp, a_dead_device_under_the_recorded_mount)
 	LOOK(.nqn = BASE, .recorded = "/stage");
 	cr_assert(v.n_dead == 2 && v.state == NVME_LIVE, "a new one changes nothing");
 	fake_disk(root, "nvme0n1", "259:1", 8, BASE);
-	LOOK(.nqn = BASE, .recorded = "/stage");
-	cr_assert_eq(v.n_dead, 0, "it is there");
+	cr_assert_eq(LOOK(.nqn = BASE, .recorded = "/stage"), ERR_ABORTED, "it is there");
 	close_all();
 }
 
@@ -227,6 +226,38 @@ static int run(struct nvme_req *req)
 	nvme_start(nvme, req, on_done);
 	t_run_until(&l, n_done == 1);
 	return (int)req->op.err.code;
+}
+
+/* Its last session is off it already: nobody's mount until the kernel is done. */
+Test(nvme_tcp, a_device_that_is_just_going_is_not_judged)
+{
+	static const char *const mounts[] = {
+		ROOT "30 22 259:1 / /stage rw - ext4 /dev/nvme0n1 rw\n",
+		ROOT "30 22 0:40 / /stage rw - btrfs /dev/nvme0n1 rw\n",
+		ROOT "30 22 0:6 /nvme0n1 /stage rw - devtmpfs udev rw\n",
+	};
+
+	char path[200];
+
+	open_with("", 0);
+	for (unsigned i = 0; i < 3; i++) {
+		session_with_disk("nvme0", "nvme0n1", "259:1", BASE, OWN);
+		fake_put(root, "mountinfo", mounts[i]);
+		cr_assert_eq(LOOK(.nqn = BASE), ERR_OK);
+		cr_assert_eq(v.top, NVME_TOP_OURS);
+		cr_assert_eq(LOOK(.nqn = BASE ".g1"), ERR_OK, "under another name");
+		cr_assert_eq(v.top, NVME_TOP_FOREIGN);
+		snprintf(path, sizeof(path), "%s/class/nvme/nvme0/nvme0n1", root);
+		t_rmdir(path);
+		cr_assert_eq(LOOK(.nqn = BASE), ERR_ABORTED);
+		cr_assert_eq(LOOK(.nqn = BASE ".g1"), ERR_ABORTED);
+		cr_assert_eq(LOOK(.path = "/target", .recorded = "/stage"), ERR_ABORTED);
+		cr_assert_eq(LOOK(.path = "/target"), ERR_OK);
+		fake_disk(root, "nvme0n1", "259:1", 2048, "nqn.of:another");
+		cr_assert_eq(LOOK(.nqn = BASE), ERR_OK);
+		cr_assert_eq(v.top, NVME_TOP_FOREIGN);
+	}
+	close_all();
 }
 
 Test(nvme_tcp, an_attach_says_everything_in_arguments)
