@@ -31,7 +31,8 @@ enum {
 	REREAD_MS = 250, /* of a state, whose change makes no event */
 };
 
-/* The kernel makes the node before it tells of the device. */
+/* The kernel makes the node before it tells of the device, and lets nobody open it for a
+ * moment more (ENXIO: add_disk has not come to its end). */
 int helper_nvme_open(const struct nvme_device *dev, int flags, int events,
 		     struct err *err)
 {
@@ -39,8 +40,8 @@ int helper_nvme_open(const struct nvme_device *dev, int flags, int events,
 	struct stat st;
 	int fd;
 
-	while ((fd = open(dev->path, flags | O_CLOEXEC)) < 0 && errno == ENOENT &&
-	       helper_now_ms() < end)
+	while ((fd = open(dev->path, flags | O_CLOEXEC)) < 0 &&
+	       (errno == ENOENT || errno == ENXIO) && helper_now_ms() < end)
 		uevent_wait(events, REREAD_MS);
 	if (fd < 0)
 		return helper_fail(err, "open", dev->path);
