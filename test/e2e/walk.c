@@ -23,9 +23,12 @@ static unsigned n_ops(const struct walk *w)
 	return n;
 }
 
-static unsigned place_of(const struct walk *w, unsigned index)
+/* A raw block volume takes the same states another way. */
+static unsigned place_of(const struct life *l, unsigned index)
 {
-	return e2e_is_full() ? w->way * LIFE_MAX + index : 0;
+	const struct walk *w = l->arg;
+
+	return e2e_is_full() ? w->way * LIFE_MAX + index : l->is_block;
 }
 
 /* The kills of a seen state that are still wanting. */
@@ -94,7 +97,7 @@ static const char *how_name(unsigned bit)
 static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
 {
 	struct walk *w = l->arg;
-	unsigned place = place_of(w, index);
+	unsigned place = place_of(l, index);
 	enum err_code code = ERR_OK;
 	bool is_first = true, ok = true, is_hit;
 	struct crash_file *c = l->crash;

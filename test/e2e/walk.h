@@ -8,8 +8,8 @@
  * reads; and in some while its child runs, which goes on. Nothing is planned beforehand:
  * the hook is told which of these are still wanting, the first that comes kills, and life
  * after life is lived until one meets none. E2E_FULL does so at each place where an RPC
- * stands in a life and in all three ways, else each state is killed in once, wherever it
- * is first met. */
+ * stands in a life and in all three ways, else each state once with a file system and
+ * once as raw block, wherever it is first met. */
 enum {
 	WALK_OPS = 8,
 	WALK_PLACES = 16 * LIFE_MAX,
