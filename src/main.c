@@ -319,6 +319,7 @@ static int build_tcp(struct app *a, struct err *err)
 		.host_nqn = a->host_nqn,
 		.host_id = a->host_id,
 		.max_connects = (unsigned)c->max_connects,
+		.refusal_settle_ms = (unsigned)c->refusal_settle_ms,
 	};
 
 	id_host_uuid(c->node_id, a->host_id);

@@ -41,6 +41,7 @@ struct config {
 	uint64_t max_volumes; /* 0 = no limit told to Kubernetes */
 	const char *nqn_prefix;
 	uint64_t max_connects;		/* 0 = no limit */
+	uint64_t refusal_settle_ms;
 	const char *host_nqn, *host_id; /* "" = from node_id */
 	const char *kubelet_dir;
 	const char *registry;	/* the socket for the kubelet's watcher; "" = none */

@@ -166,6 +166,13 @@ const struct flag config_flags[] = {
 	  .def = "5",
 	  .max = 1024,
 	  .help = "NVMe connects at a time, first come first served; 0 = no limit" },
+	{ .name = "refusal-settle",
+	  .kind = FLAG_MS,
+	  .offset = AT(refusal_settle_ms),
+	  .def = "30s",
+	  .max = 60000,
+	  .help = "how long a target must refuse a volume before its session is cut; "
+		  "longer than a starting box needs for its exports" },
 	{ .name = "host-nqn",
 	  .kind = FLAG_STR,
 	  .offset = AT(host_nqn),

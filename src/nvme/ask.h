@@ -27,6 +27,9 @@ struct ask_connect {
 };
 void ask_connect(const struct ask_connect *c, uint8_t out[ASK_CONNECT_SIZE]);
 
+/* For how long a name must be refused at least before that counts as for good. */
+enum { ASK_SETTLE_MAX_MS = 60000 };
+
 enum ask_answer {
 	ASK_GARBAGE,
 	ASK_ACCEPTED,

@@ -20,7 +20,7 @@ static const struct {
 	[NVME_PROVE] = { "prove", 15000, false },
 	[NVME_CUT] = { "cut", 120000, true },
 	[NVME_CUT_OTHERS] = { "cut others", 120000, false },
-	[NVME_ASK] = { "ask", 15000, true },
+	[NVME_ASK] = { "ask", 80000, true },
 	[NVME_DETACH] = { "detach", 100000, false },
 	[NVME_PROBE] = { "probe", 60000, false },
 	[NVME_WIPE] = { "wipe", 60000, false },

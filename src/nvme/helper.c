@@ -24,7 +24,7 @@ static const struct {
 	{ "loop-attach", 2, helper_loop_attach },
 	{ "loop-detach", 2, helper_loop_detach },
 	{ "loop-rescan", 1, helper_loop_rescan },
-	{ "ask", 5, helper_ask },
+	{ "ask", 6, helper_ask },
 	{ "nvme-attach", 8, helper_nvme_attach },
 	{ "nvme-detach", 2, helper_nvme_detach },
 	{ "nvme-cut", 2, helper_nvme_cut },

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "core/str.h"
 #include "nvme/ask.h"
 
 /* A target that is silent for so long is not going to tell. Bounds the connect too
@@ -93,18 +95,37 @@ static int ask(int fd, const struct ask_connect *c, enum ask_answer *ret, struct
 	return 0;
 }
 
+static int ask_once(char *const *argv, const struct ask_connect *c, bool *ret_is_refused,
+		    struct err *err)
+{
+	enum ask_answer answer = ASK_GARBAGE;
+	int fd = connect_to(argv[0], argv[1], err);
+
+	if (fd < 0 || ask(fd, c, &answer, err))
+		return -1;
+	(void)close(fd);
+	*ret_is_refused = answer == ASK_UNKNOWN_NQN;
+	return 0;
+}
+
 int helper_ask(char *const *argv, struct reply *r, struct err *err)
 {
 	struct ask_connect c = { .nqn = argv[2], .host_nqn = argv[3] };
-	enum ask_answer answer = ASK_GARBAGE;
-	int fd;
+	bool is_refused;
+	uint64_t settle;
 
-	if (parse_host_id(argv[4], c.host_id))
-		return err_set(err, ERR_INTERNAL, "%.40s is no host id", argv[4]);
-	fd = connect_to(argv[0], argv[1], err);
-	if (fd < 0 || ask(fd, &c, &answer, err))
+	if (parse_host_id(argv[4], c.host_id) || str_to_u64(argv[5], &settle) ||
+	    settle > ASK_SETTLE_MAX_MS)
+		return err_set(err, ERR_INTERNAL, "ask: %.40s, %.12s", argv[4], argv[5]);
+	if (ask_once(argv, &c, &is_refused, err))
 		return -1;
-	(void)close(fd);
-	reply_add_u64(r, "refused", answer == ASK_UNKNOWN_NQN);
+	/* A box that starts again listens before it has made its exports. No event tells
+	 * when it is done. */
+	if (is_refused) {
+		(void)poll(NULL, 0, (int)settle);
+		if (ask_once(argv, &c, &is_refused, err))
+			return -1;
+	}
+	reply_add_u64(r, "refused", is_refused);
 	return 0;
 }

@@ -13,7 +13,8 @@ helper_verb_fn helper_nothing;	   /* an effect that the back end has not */
 helper_verb_fn helper_loop_attach; /* IMAGE ro|rw → device members */
 helper_verb_fn helper_loop_detach; /* DEVICE IMAGE */
 helper_verb_fn helper_loop_rescan; /* DEVICE → device members */
-helper_verb_fn helper_ask;	   /* ADDRESS PORT NQN HOSTNQN HOSTID → refused */
+/* ADDRESS PORT NQN HOSTNQN HOSTID MS → refused: now, and MS later too */
+helper_verb_fn helper_ask;
 /* In HOSTS the host NQNs that count are joined by commas. */
 helper_verb_fn helper_nvme_attach;     /* NQN HOSTNQN HOSTID HOSTS ADDRESS PORT SETTINGS
 					  ro|rw → device members, ns_id */

@@ -323,6 +323,7 @@ struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
 	t->base.host.is_self = !conf->helper;
 	t->base.host.command = tcp_command;
 	t->base.host.max_attaches = conf->max_connects;
+	t->refusal_settle_ms = conf->refusal_settle_ms;
 	t->host_nqn = conf->host_nqn;
 	t->host_id = conf->host_id;
 	t->sys_root = conf->sys_root ? conf->sys_root : "/sys";

@@ -13,7 +13,10 @@ struct nvme_tcp_conf {
 	const char *host_nqn;  /* borrowed; of the sessions that are made here */
 	const char *host_id;   /* borrowed; a UUID */
 	unsigned max_connects; /* at a time, the others wait their turn; 0 = no limit */
-	const char *helper;    /* program with helper_main; NULL = this program */
+	/* Between the two answers by which a target refuses a name for good; up to 60 s
+	 */
+	unsigned refusal_settle_ms;
+	const char *helper; /* program with helper_main; NULL = this program */
 	/* For tests; NULL = /sys and /proc/self/mountinfo. */
 	const char *sys_root, *mountinfo;
 };

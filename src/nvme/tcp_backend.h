@@ -5,6 +5,7 @@
 /* The NVMe/TCP back end's own, shared by its files. */
 struct nvme_tcp {
 	struct backend base;
+	unsigned refusal_settle_ms;
 	const char *host_nqn, *host_id, *sys_root, *mountinfo; /* borrowed */
 };
 

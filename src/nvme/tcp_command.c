@@ -104,6 +104,7 @@ static int option(const char *line, const char *name, char *out, size_t size)
 
 struct where {
 	char address[64], port[8], host_id[NVME_UUID_MAX + 1], host_nqn[NVME_NQN_MAX + 1];
+	char settle[12];
 };
 
 static int find_where(const struct nvme_tcp *t, const char *nqn, const char *hosts,
@@ -144,7 +145,9 @@ static int make_ask(const struct nvme_tcp *t, const struct nvme_req *req,
 	c->argv[5] = req->nqn;
 	c->argv[6] = w->host_nqn;
 	c->argv[7] = w->host_id;
-	c->argv[8] = NULL;
+	(void)snprintf(w->settle, sizeof(w->settle), "%u", t->refusal_settle_ms);
+	c->argv[8] = w->settle;
+	c->argv[9] = NULL;
 	return 0;
 }
 

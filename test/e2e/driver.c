@@ -72,8 +72,10 @@ static void add_backend(struct args *a, const struct driver *d)
 	char text[MAX_TEXT];
 
 	add(a, "--node-backend", d->is_nvme ? "nvme" : "loop");
-	if (d->is_nvme)
+	if (d->is_nvme) {
+		add(a, "--refusal-settle", "500ms");
 		return;
+	}
 	(void)snprintf(text, sizeof(text), "%s/exports", d->sim->dir);
 	add(a, "--loop-exports", text);
 }

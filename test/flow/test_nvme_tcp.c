@@ -44,6 +44,7 @@ static void open_with(const char *text, unsigned max_connects)
 				      .host_nqn = OWN,
 				      .host_id = "own-id",
 				      .max_connects = max_connects,
+				      .refusal_settle_ms = 1500,
 				      .helper = script,
 				      .sys_root = root,
 				      .mountinfo = mountinfo };
@@ -320,7 +321,7 @@ Test(nvme_tcp, a_question_goes_where_the_session_leads)
 	struct nvme_req req = { .kind = NVME_ASK, .nqn = BASE, .source = HIS };
 
 	open_with("[ \"$*\" = 'helper ask fe80::1 4420 " BASE " " HIS
-		  " 6f7a2b1e-1111-4222-8333-444455556666' ] &&"
+		  " 6f7a2b1e-1111-4222-8333-444455556666 1500' ] &&"
 		  "echo '{\"refused\":1,\"code\":0,\"msg\":\"\"}'",
 		  0);
 	cr_assert_eq(run(&req), ERR_UNAVAILABLE, "no session");

@@ -132,6 +132,7 @@ Test(config, every_flag_does_what_it_says)
 		{ "--node-backend=nvme --loop-exports=", AT(node_backend), UINT, NULL,
 		  CONFIG_BACKEND_NVME },
 		{ "--max-connects=0", AT(max_connects), U64, NULL, 0 },
+		{ "--refusal-settle=60s", AT(refusal_settle_ms), U64, NULL, 60000 },
 		{ "--host-nqn=nqn.2014-08.org.nvmexpress:uuid:x_1", AT(host_nqn), STR,
 		  "nqn.2014-08.org.nvmexpress:uuid:x_1", 0 },
 		{ "--host-id=01234567-89ab-cdef-0123-456789ABCDEF", AT(host_id), STR,
@@ -200,6 +201,7 @@ Test(config, no_flag_is_without_its_test)
 		"state-dir",
 		"max-volumes-per-node",
 		"max-connects",
+		"refusal-settle",
 		"host-nqn",
 		"host-id",
 		"kubelet-dir",
@@ -427,6 +429,7 @@ Test(config, a_real_node_plugin_registers_itself)
 	cr_assert_str_eq(c.registered,
 			 "/var/lib/kubelet/plugins/rds.csi.srvlab.io/csi.sock");
 	cr_assert_eq(c.max_connects, 5);
+	cr_assert_eq(c.refusal_settle_ms, 30000);
 	cr_assert_str_eq(c.host_nqn, "");
 	cr_assert_str_eq(c.host_id, "");
 	cr_assert_eq(parse(&c, "--node --node-id=n --kubelet-registration=off", "", &e),

@@ -167,9 +167,9 @@ static void refusals(void)
 	CHECK(strstr(text_of("msg"), "refuses"), "%s", answer);
 	IS(attach_at(NQN, HOST, "127.0.0.1", PORT + 5), 14);
 	CHECK(strstr(text_of("msg"), "Connection refused"), "%s", answer);
-	IS(HELPER("ask", "127.0.0.1", "4530", NQN, HOST, HOST_ID), 0);
+	IS(HELPER("ask", "127.0.0.1", "4530", NQN, HOST, HOST_ID, "100"), 0);
 	CHECK(!number_of("refused"), "%s", answer);
-	IS(HELPER("ask", "127.0.0.1", "4530", NQN "x", HOST, HOST_ID), 0);
+	IS(HELPER("ask", "127.0.0.1", "4530", NQN "x", HOST, HOST_ID, "100"), 0);
 	CHECK(number_of("refused") == 1, "%s", answer);
 	CHECK(kern_sessions_under("nqn.2000-02.com.mikrotik:") == 0, "a session is left");
 	close_targets();
@@ -265,7 +265,7 @@ static void growth(void)
 		return;
 	IS(attach(NQN), 0);
 	CHECK(truncate(images[0], 2 * SIZE) == 0, "not grown");
-	IS(HELPER("nvme-rescan", text_of("device")), 0);
+	IS(HELPER("nvme-rescan", text_of("device"), "", ""), 0);
 	CHECK(number_of("size") == 2 * SIZE, "%s", answer);
 	CHECK(truncate(images[0], 3 * SIZE) == 0, "not grown");
 	IS(attach(NQN), 0);

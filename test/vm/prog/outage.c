@@ -9,7 +9,7 @@
 #include "vm/lab.h"
 #include "vm/wire.h"
 
-enum { OUTAGE_MS = 30000, BATCH = 8, BACK_MS = 60000 };
+enum { OUTAGE_MS = 30000, BATCH = 8, UNSYNCED = 64, BACK_MS = 60000 };
 static struct lab lab;
 
 struct load {
@@ -178,8 +178,47 @@ out:
 	lab_close(&lab);
 }
 
+/* A pod ends while its box starts: the port is open, the export not there yet, and says
+ * "no such name". What the pod wrote last, and did not fsync, still arrives. */
+static void closing(void)
+{
+	static const char *const stable[] = { "--ns-uuid", "stable", NULL };
+	static const char *const patient[] = { "--refusal-settle=20s", NULL };
+	struct track t;
+	struct vol v;
+	char nqn[300];
+
+	lab = (struct lab){ .sim_args = stable, .driver_args = patient };
+	if (!lab_open(&lab))
+		goto out;
+	lab_vol(&lab, &v, "pvc-closing");
+	v.parameters[0] = "reconnectDelay"; /* the kernel asks when the export is back */
+	v.parameters[1] = "22";
+	if (!lab_up(&lab, &v))
+		goto out;
+	(void)snprintf(nqn, sizeof(nqn), "%s", lab_nqn(&v));
+	lab_track(&v, &t);
+	if (!CHECK(track_write(&t, 0, BATCH), "%s: not written", t.path))
+		goto out;
+	CHECK(track_dirty(&t, BATCH, UNSYNCED), "%s: not written", t.path);
+	sim_fault(&lab.sim, "export-lag=12000");
+	sim_fault(&lab.sim, "reboot=1000");
+	CHECK(kern_until_lost(nqn, BACK_MS), "the reboot is not noticed");
+	e2e_sleep_ms(2000);
+	if (lab_steps(&lab, &v, VOL_NODE_UNPUBLISH, VOL_UNSTAGE) &&
+	    lab_is_gone(&v, nqn)) {
+		CHECK(!driver_said(&lab.driver, "FencedLeftover"), "it was cut");
+		vol_must(&lab.driver, &v, VOL_UNPUBLISH);
+		lab_data_right(&lab, &v, BATCH + UNSYNCED);
+		vol_must(&lab.driver, &v, VOL_DELETE);
+	}
+out:
+	lab_close(&lab);
+}
+
 static const struct e2e_test tests[] = { { "apart", apart, true },
 					 { "reboot", reboot, true },
+					 { "closing", closing, true },
 					 { 0 } };
 
 int main(int argc, char **argv)
