@@ -40,7 +40,7 @@ struct config {
 	const char *loop_exports, *state_dir;
 	uint64_t max_volumes; /* 0 = no limit told to Kubernetes */
 	const char *nqn_prefix;
-	uint64_t max_connects;		/* 0 = no limit */
+	uint64_t max_connects; /* 0 = no limit */
 	uint64_t refusal_settle_ms;
 	const char *host_nqn, *host_id; /* "" = from node_id */
 	const char *kubelet_dir;
