@@ -12,7 +12,7 @@ typedef Csi__V1__CreateVolumeRequest__ParametersEntry entry;
 static int parse(const char *const *pairs, size_t n, struct params *p, struct err *err)
 {
 	static entry e[20];
-	entry *list[20];
+	static entry *list[20];
 
 	for (size_t i = 0; i < n; i++) {
 		csi__v1__create_volume_request__parameters_entry__init(&e[i]);

@@ -138,7 +138,7 @@ static int fill_block(struct node_work *w, struct err *err)
 static void do_start(struct node_work *w)
 {
 	struct err err = { .code = ERR_OK };
-	bool is_well;
+	bool is_well = false;
 
 	if (op_failed(&w->rpc.op) || prepare(w, &is_well, &err)) {
 		finish(w, &err);
