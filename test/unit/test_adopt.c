@@ -164,7 +164,7 @@ Test(adopt, cancelled_after_any_number_of_turns)
 			(void)uv_run(&s.l.uv, UV_RUN_NOWAIT);
 		op_cancel(&s.st.op, ERR_CANCELLED);
 		t_run_until(&s.l, s.is_done);
-		cr_assert_eq(s.fake.is_attached, s.fake.has_record);
+		cr_assert(!s.fake.is_attached || s.fake.has_record, "unowned");
 		close_setup();
 	}
 }
