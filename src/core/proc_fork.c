@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -93,6 +94,13 @@ static int watch(pid_t pid)
 	return fd;
 }
 
+/* Closes nothing, and says whether the child could. One that keeps what is not its own
+ * keeps the pipe below too, and this process would wait for its end. */
+static bool may_close_range(void)
+{
+	return syscall(SYS_close_range, UINT32_MAX, UINT32_MAX, 0) == 0;
+}
+
 /* Until the child has let go of what is not its own, its end of this pipe with it. Were
  * this process killed before, the child would hold on to its sockets: the next start
  * would find the old listener still answered. */
@@ -112,8 +120,8 @@ int proc_fork(proc_entry_fn *entry, const char *const *argv, int pass_fd,
 	int fd[8] = { -1, -1, -1, -1, -1, -1, -1, -1 };
 	pid_t pid = -1;
 
-	if (pipe2(fd, O_CLOEXEC) == 0 && pipe2(fd + 2, O_CLOEXEC) == 0 &&
-	    pipe2(fd + 6, O_CLOEXEC) == 0 &&
+	if (may_close_range() && pipe2(fd, O_CLOEXEC) == 0 &&
+	    pipe2(fd + 2, O_CLOEXEC) == 0 && pipe2(fd + 6, O_CLOEXEC) == 0 &&
 	    (fd[4] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 &&
 	    (fd[5] = (int)syscall(SYS_pidfd_open, getpid(), 0)) >= 0)
 		pid = fork_quietly();

@@ -16,7 +16,8 @@ struct proc_forked {
 };
 
 /* argv without its first member, the program, goes to entry; pass_fd -1: none. 0 and the
- * descriptors are the caller's, or -1: there is no child (no pidfd before kernel 5.3, no
+ * descriptors are the caller's, or -1: there is no child (no pidfd_open before
+ * kernel 5.3, no close_range before 5.9 or where a seccomp filter forbids it, no
  * descriptors or memory). */
 int proc_fork(proc_entry_fn *entry, const char *const *argv, int pass_fd,
 	      struct proc_forked *ret);

@@ -3,11 +3,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -235,6 +240,32 @@ Test(proc_fork, every_allocation_may_fail)
 	open_all();
 	T_EACH_ALLOC_FAILS(one_oom_run());
 	close_all();
+}
+
+static void forbid_close_range(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { 4, code };
+
+	cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+/* As on a kernel before 5.9, or in a container that does not know the call. */
+Test(proc_fork, without_close_range_there_is_no_fork_and_nobody_waits)
+{
+	static const char *const argv[] = { "x", NULL };
+	struct proc_forked f;
+
+	(void)alarm(20);
+	forbid_close_range();
+	cr_assert_eq(proc_fork(hang, argv, -1, &f), -1);
+	cr_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 
 /* The other road: what cannot be forked is started. */
