@@ -24,13 +24,14 @@ helper_verb_fn helper_nvme_cut_others; /* NQN BASE HOSTS */
 helper_verb_fn helper_nvme_rescan;     /* DEVICE FSTYPE UUID → device members */
 helper_verb_fn helper_prove;	       /* DEVICE */
 helper_verb_fn helper_wipe;	       /* DEVICE */
-helper_verb_fn helper_probe;	       /* DEVICE → struct probe_facts' members */
-helper_verb_fn helper_mount;	       /* DEVICE DIR FSTYPE ro|rw FLAGS DATA */
-helper_verb_fn helper_bind;	       /* FROM DIR ro|rw */
-helper_verb_fn helper_bind_node;       /* DEVICE FILE ro|rw */
-helper_verb_fn helper_unmount;	       /* PATH keep|remove */
-helper_verb_fn helper_sync;	       /* PATH DEVICE FSTYPE UUID → other */
-helper_verb_fn helper_stats;	       /* PATH → stats members */
+/* DEVICE UUID → struct probe_facts' members; UUID "": all is looked for */
+helper_verb_fn helper_probe;
+helper_verb_fn helper_mount;	 /* DEVICE DIR FSTYPE ro|rw FLAGS DATA */
+helper_verb_fn helper_bind;	 /* FROM DIR ro|rw */
+helper_verb_fn helper_bind_node; /* DEVICE FILE ro|rw */
+helper_verb_fn helper_unmount;	 /* PATH keep|remove */
+helper_verb_fn helper_sync;	 /* PATH DEVICE FSTYPE UUID → other */
+helper_verb_fn helper_stats;	 /* PATH → stats members */
 
 /* Sets err from errno: "what path: text", by what the caller should do about it. */
 int helper_fail(struct err *err, const char *what, const char *path);
