@@ -162,6 +162,15 @@ out:
 	shrink(&s->flight);
 }
 
+void stream_end(struct stream *s)
+{
+	uv_os_fd_t fd;
+
+	bug_on(stream_queued(s) != 0);
+	if (s->is_connected && uv_fileno(&s->u.handle, &fd) == 0)
+		(void)shutdown(fd, SHUT_WR);
+}
+
 size_t stream_queued(const struct stream *s)
 {
 	return s->out.len + s->flight.len;

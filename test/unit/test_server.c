@@ -1,5 +1,6 @@
 #include "csi/grpc/server.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -223,6 +224,27 @@ Test(server, stop_lets_calls_finish)
 			 "DATA(1) 6\nHEADERS(1,END) grpc-status=0\n");
 	raw_close(&r);
 	raw_close(&idle);
+	close_fixture(&f);
+}
+
+/* Closed at once over bytes that are still under way, the connection would be reset. */
+Test(server, listens_to_a_goodbye_until_the_client_hangs_up)
+{
+	struct fixture f;
+	struct raw r;
+
+	open_fixture(&f);
+	raw_open(&f, &r);
+	h2peer_frame(&r.peer, NGHTTP2_GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0", 8);
+	t_run_until(&f.l, raw_turn(&r));
+	for (int i = 0; i < 3; i++) {
+		h2peer_frame(&r.peer, NGHTTP2_PING, 0, 0, "12345678", 8);
+		r.is_over = false;
+		cr_assert(raw_turn(&r), "read %s", strerror(errno));
+		cr_assert_eq(r.peer.n_out, 0, "write %s", strerror(errno));
+		uv_run(&f.l.uv, UV_RUN_NOWAIT);
+	}
+	raw_close(&r);
 	close_fixture(&f);
 }
 

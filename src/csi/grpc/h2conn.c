@@ -12,6 +12,9 @@
  * notice: the first GOAWAY is out, for one turn (server only: requests that are under way
  *         from the client are still taken)
  * draining: the last GOAWAY is out; streams finish
+ * lingering: server only: HTTP/2 is over and the end of output is told; what the client
+ *         still says is dropped until it hangs up: closing over unread bytes would reset
+ *         the connection, and take from the client what it has not read yet (RFC 9112 9.6)
  * closing: the streams were told, handles close
  *
  * Failure modes: accept or connect fails; the peer hangs up; bytes that are no HTTP/2
@@ -22,6 +25,7 @@ enum {
 	ST_OPEN,
 	ST_NOTICE,
 	ST_DRAINING,
+	ST_LINGERING,
 	ST_CLOSING,
 	ST_DONE,
 	ST_N
@@ -29,18 +33,21 @@ enum {
 
 enum {
 	QUEUE_BYTES = 256 * 1024, /* with more unsent nothing is read nor made */
-	LAST_WORDS_MS = 5000	  /* for the rest of the output once HTTP/2 is over */
+	LAST_WORDS_MS = 5000,	  /* for the rest of the output once HTTP/2 is over */
+	LINGER_MS = 1000
 };
 
 static const char *const names[ST_N] = {
-	"start", "connecting", "open", "notice", "draining", "closing", "done",
+	"start", "connecting", "open", "notice", "draining", "lingering", "closing", "done",
 };
 static const uint32_t next[ST_N] = {
 	[ST_START] = OP_BIT(ST_CONNECTING) | OP_BIT(ST_OPEN) | OP_BIT(ST_CLOSING),
 	[ST_CONNECTING] = OP_BIT(ST_OPEN) | OP_BIT(ST_CLOSING),
-	[ST_OPEN] = OP_BIT(ST_NOTICE) | OP_BIT(ST_DRAINING) | OP_BIT(ST_CLOSING),
-	[ST_NOTICE] = OP_BIT(ST_DRAINING) | OP_BIT(ST_CLOSING),
-	[ST_DRAINING] = OP_BIT(ST_CLOSING),
+	[ST_OPEN] = OP_BIT(ST_NOTICE) | OP_BIT(ST_DRAINING) | OP_BIT(ST_LINGERING) |
+		    OP_BIT(ST_CLOSING),
+	[ST_NOTICE] = OP_BIT(ST_DRAINING) | OP_BIT(ST_LINGERING) | OP_BIT(ST_CLOSING),
+	[ST_DRAINING] = OP_BIT(ST_LINGERING) | OP_BIT(ST_CLOSING),
+	[ST_LINGERING] = OP_BIT(ST_CLOSING),
 	[ST_CLOSING] = OP_BIT(ST_DONE),
 };
 
@@ -170,12 +177,30 @@ static void begin_drain(struct h2conn *c)
 	op_move(&c->op, ST_NOTICE);
 }
 
+static void begin_linger(struct h2conn *c)
+{
+	op_set_deadline(&c->op, clock_now_ms(c->op.loop) + LINGER_MS);
+	stream_end(&c->stream);
+	op_move(&c->op, ST_LINGERING);
+}
+
+/* Returns whether the client may still say something. */
+static bool linger(struct h2conn *c)
+{
+	stream_consume(&c->stream, c->stream.in_len);
+	stream_read(&c->stream);
+	return !c->stream.status && !op_failed(&c->op);
+}
+
 /* open, notice and draining. Returns whether the op must wait now. */
 static bool do_traffic(struct h2conn *c)
 {
 	pump(c);
 	if (is_finished(c)) {
-		close_all(c);
+		if (op_failed(&c->op) || c->h2.is_client)
+			close_all(c);
+		else
+			begin_linger(c);
 	} else if (c->op.state == ST_OPEN && c->is_stopping) {
 		begin_drain(c);
 	} else if (c->op.state == ST_NOTICE && !uv_is_active((uv_handle_t *)&c->turn)) {
@@ -207,6 +232,11 @@ static void step(struct op *op)
 		case ST_DRAINING:
 			if (do_traffic(c))
 				return;
+			break;
+		case ST_LINGERING:
+			if (linger(c))
+				return;
+			close_all(c);
 			break;
 		case ST_CLOSING:
 			if (op->refs)
