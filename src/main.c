@@ -20,6 +20,7 @@
 #include "core/config.h"
 #include "core/loop.h"
 #include "core/mem.h"
+#include "core/pages.h"
 #include "csi/call.h"
 #include "csi/controller/attachments.h"
 #include "csi/dispatch.h"
@@ -139,6 +140,7 @@ static void do_serve(struct app *a)
 	op_ref(&a->op);
 	grpc_server_start(&a->server, on_server_done);
 	op_move(&a->op, ST_SERVING);
+	pages_drop_loaders();
 	if (op_failed(&a->op))
 		return;
 	log_info("main", "serving", KS("version", RDS_CSI_VERSION),
@@ -408,6 +410,7 @@ static int serve(struct app *a)
 	struct err err = { .code = ERR_OK };
 	unsigned n;
 
+	pages_small();
 	log_open(a->config.log_level, a->config.log_format == CONFIG_LOG_JSON);
 	json_set_alloc_funcs(mem_alloc, mem_free);
 	if (loop_open(&a->loop, on_stop, &err) == 0) {

@@ -116,6 +116,27 @@ Test(main_life, ready_once_the_socket_is_bound_and_gone_in_order)
 	}
 }
 
+/* The kernel tells it since 5.0. */
+Test(main_life, no_huge_page_swells_its_heap)
+{
+	struct setup s;
+	char path[64], line[128];
+	int is_on = -1;
+	FILE *f;
+
+	open_setup(&s);
+	start(&s);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)s.csi.pid);
+	f = fopen(path, "re");
+	cr_assert_not_null(f);
+	while (is_on < 0 && fgets(line, sizeof(line), f))
+		(void)sscanf(line, "THP_enabled: %d", &is_on);
+	(void)fclose(f);
+	cr_assert_eq(is_on, 0, "THP_enabled: %d", is_on);
+	cr_assert_eq(stop(&s, SIGTERM), 0);
+	close_setup(&s);
+}
+
 Test(main_life, a_second_instance_on_the_same_socket_is_refused)
 {
 	struct setup s;

@@ -15,7 +15,7 @@
 static const char host_id[] = "8d3f1f5e-54b3-4bd2-9b7e-0c3a52b9d101";
 static const char host_nqn[] =
 	"nqn.2014-08.org.nvmexpress:uuid:8d3f1f5e-54b3-4bd2-9b7e-0c3a52b9d101";
-enum { ROUNDS = 15, CROWD = 300, STAGED = 100, IDLE_MS = 20000 };
+enum { ROUNDS = 15, CROWD = 300, STAGED = 100, SETTLE_MS = 3000, IDLE_MS = 20000 };
 
 static int64_t now_us(void)
 {
@@ -219,8 +219,10 @@ static double cpu_ms(pid_t pid)
 
 static void measure_size(struct driver *node, unsigned n)
 {
-	double cpu = cpu_ms(node->pid);
+	double cpu;
 
+	e2e_sleep_ms(SETTLE_MS);
+	cpu = cpu_ms(node->pid);
 	e2e_sleep_ms(IDLE_MS);
 	cpu = (cpu_ms(node->pid) - cpu) * 60000 / IDLE_MS;
 	e2e_note("bench: node RSS with %u volumes staged: %ld KiB (5120 wanted)", n,
@@ -237,10 +239,13 @@ static void size(void)
 	struct driver node = {
 		.name = "node", .is_node = true, .is_nvme = true, .sim = &l.sim
 	};
+	static const char *const dirs[] = { "/var", "/var/lib", "/var/lib/kubelet",
+					    "/var/lib/kubelet/plugins_registry" };
 	struct crowd c;
 
-	/* Else the plugin looks for it every 5 s. */
-	(void)mkdir("/var/lib/kubelet", 0755);
+	/* As a kubelet has made them; else the plugin looks for them every 5 s. */
+	for (unsigned i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		(void)mkdir(dirs[i], 0755);
 	driver_open(&node);
 	if (lab_open(&l) && driver_start(&node) &&
 	    crowd_open(&c, (unsigned)e2e_ops(STAGED))) {
