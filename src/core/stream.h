@@ -46,7 +46,7 @@ void stream_consume(struct stream *s, size_t n); /* drops the first n bytes of i
 void stream_flush(struct stream *s);		 /* writes out, as far as possible now */
 /* The peer reads the end of what was written; input goes on. Nothing may be queued. */
 void stream_end(struct stream *s);
-size_t stream_queued(const struct stream *s);	 /* bytes the kernel has not taken */
-void stream_close(struct stream *s);		 /* no-op unless open */
-void stream_fini(struct stream *s); /* when the owner's references are gone */
+size_t stream_queued(const struct stream *s); /* bytes the kernel has not taken */
+void stream_close(struct stream *s);	      /* no-op unless open */
+void stream_fini(struct stream *s);	      /* when the owner's references are gone */
 #endif

@@ -14,8 +14,8 @@
  * draining: the last GOAWAY is out; streams finish
  * lingering: server only: HTTP/2 is over and the end of output is told; what the client
  *         still says is dropped until it hangs up: closing over unread bytes would reset
- *         the connection, and take from the client what it has not read yet (RFC 9112 9.6)
- * closing: the streams were told, handles close
+ *         the connection, and take from the client what it has not read yet (RFC
+ * 9112 9.6) closing: the streams were told, handles close
  *
  * Failure modes: accept or connect fails; the peer hangs up; bytes that are no HTTP/2
  * (GOAWAY is sent first if there is one); no memory; the grace is over. */
@@ -38,7 +38,8 @@ enum {
 };
 
 static const char *const names[ST_N] = {
-	"start", "connecting", "open", "notice", "draining", "lingering", "closing", "done",
+	"start",    "connecting", "open",    "notice",
+	"draining", "lingering",  "closing", "done",
 };
 static const uint32_t next[ST_N] = {
 	[ST_START] = OP_BIT(ST_CONNECTING) | OP_BIT(ST_OPEN) | OP_BIT(ST_CLOSING),
