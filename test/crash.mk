@@ -27,7 +27,7 @@ $(CRASHBIN): $(BUILD)/src/main.o $(BUILD)/test/crash/hook.o $(LIB)
 NOFENCE := $(BUILD)/test/crash/rds-csi-no-settle $(BUILD)/test/crash/rds-csi-no-rotation
 programs: $(NOFENCE)
 NO_settle   := s/f->csi->fence_settle_ms/0/
-NO_rotation := s/id_fenced_nqn(f->id.*/memcpy(f->nqn, f->box.req.volume.nqn, sizeof(f->nqn)); f->record.generation = 0;/
+NO_rotation := s/id_new_nqn(f->id.*/memcpy(f->nqn, f->box.req.volume.nqn, sizeof(f->nqn)); f->record.generation = 0;/
 $(BUILD)/test/crash/fence_no_%.c: src/csi/controller/fence.c test/crash.mk
 	@mkdir -p $(@D)
 	@echo "  SED   $<"

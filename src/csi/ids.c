@@ -57,7 +57,7 @@ void id_base_nqn(const char *id, char out[ID_NQN])
 			*p = (char)(*p - 'A' + 'a');
 }
 
-void id_fenced_nqn(const char *id, uint32_t generation, char out[ID_NQN])
+void id_new_nqn(const char *id, uint32_t generation, char out[ID_NQN])
 {
 	char base[ID_NQN], suffix[9];
 	int n;
@@ -78,7 +78,7 @@ static bool parse_suffix(const char *s, uint32_t *ret_generation)
 		return false;
 	s += 2;
 	digits = strspn(s, "0123456789");
-	if (digits == 0 || digits > 10 || s[0] == '0')
+	if (digits == 0 || digits > 10 || (s[0] == '0' && digits > 1))
 		return false;
 	for (size_t i = 0; i < digits; i++)
 		g = g * 10 + (uint64_t)(s[i] - '0');

@@ -5,11 +5,12 @@
 
 #include "core/rand.h"
 
-/* Every identifier's form, in one place. All pure but id_fenced_nqn, which draws a random
+/* Every identifier's form, in one place. All pure but id_new_nqn, which draws a random
  * suffix. Sizes include the NUL. */
 enum { ID_VOLUME = 129, ID_NQN = 224, ID_NODE = 64 };
 
-/* The managed prefix; the NQN of a volume never fenced is prefix + lower-case id. */
+/* The managed prefix. Prefix + lower-case id is the base: what the drivers before this
+ * one export a volume under, and the family's name of all that it is ever exported as. */
 #define ID_NQN_PREFIX "nqn.2000-02.com.mikrotik:"
 
 /* [A-Za-z0-9][A-Za-z0-9-]{0,127}: a volume id is a CreateVolume name, a disk slot and
@@ -23,9 +24,10 @@ bool id_is_node(const char *node);
 
 /* id must be valid. */
 void id_base_nqn(const char *id, char out[ID_NQN]);
-/* base(id).g<generation>-<8 random hex>: never used again once given up. */
-void id_fenced_nqn(const char *id, uint32_t generation, char out[ID_NQN]);
-/* Whether nqn is base(id) or a fenced form of it; its generation (0 for the base). */
+/* base(id).g<generation>-<8 random hex>: a name that never was, and is never used again
+ * once given up. Generation 0 is for a volume that is made; each fence takes the next. */
+void id_new_nqn(const char *id, uint32_t generation, char out[ID_NQN]);
+/* Whether nqn is base(id) or a form of it as above; its generation (0 for the base). */
 bool id_nqn_is_of(const char *nqn, const char *id, uint32_t *ret_generation);
 
 /* uuidv5(N, "fs:<id>"): the UUID of the volume's file system, so that any node can prove

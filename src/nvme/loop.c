@@ -1,5 +1,6 @@
 #include "nvme/loop.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "nvme/backend.h"
 #include "nvme/mountinfo.h"
 #include "nvme/sysfs.h"
+#include "nvme/sysfs_nvme.h"
 
 struct nvme_loop {
 	struct backend base;
@@ -84,19 +86,41 @@ static int find_under(const char *text, const struct nvme_query *q,
 	return rc < 0 ? -1 : 0;
 }
 
+/* The name under which the volume is exported, or "". */
+static void find_name(const struct nvme_loop *l, const char *base,
+		      char ret[NVME_NQN_MAX + 1])
+{
+	DIR *dir = opendir(l->exports_dir);
+	struct dirent *e;
+
+	ret[0] = '\0';
+	while (dir && !ret[0] && (e = readdir(dir)))
+		if (nvme_is_name_of(e->d_name, base) && strlen(e->d_name) <= NVME_NQN_MAX)
+			memcpy(ret, e->d_name, strlen(e->d_name) + 1);
+	if (dir)
+		closedir(dir);
+}
+
 static int find_device(const struct nvme_loop *l, const struct nvme_query *q,
 		       struct nvme_view *view, struct err *err)
 {
-	const char *nqn = q->nqn[0] ? q->nqn : q->base_nqn;
+	char found[NVME_NQN_MAX + 1] = "";
 
-	if (resolve(l, nqn, view->source, sizeof(view->source), err))
+	if (!q->nqn[0])
+		find_name(l, q->base_nqn, found);
+	if (resolve(l, q->nqn[0] ? q->nqn : found, view->source, sizeof(view->source),
+		    err))
 		return -1;
 	view->is_exported = view->source[0] != '\0';
 	if (!view->is_exported)
 		(void)strncat(view->source, q->source, NVME_SOURCE_MAX);
 	if (!view->source[0])
 		return 0;
-	return sysfs_find_loop("/sys", view->source, &view->device, err);
+	if (sysfs_find_loop("/sys", view->source, &view->device, err))
+		return -1;
+	if (view->device.path[0])
+		memcpy(view->nqn, found, sizeof(view->nqn));
+	return 0;
 }
 
 static int loop_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,

@@ -17,7 +17,7 @@ struct maker {
 	struct ros_values vs;
 	char size[21], reserve[8], port[8], subvolume[160], path[RDS_PATH_MAX + 1];
 	char mount[80], sentinel[64], shapes[1300], in_use[1300];
-	char cas[160], back[64], ours[160], part[16];
+	char cas[160], back[64], ours[160], part[16], taken[300];
 };
 
 /* Appends to a text of fixed size; what does not fit leaves it empty, which no kind of
@@ -62,6 +62,32 @@ static void pattern(char text[1300], const struct ros_site *site, const char *id
 		append(text, 1300, "[.]img");
 	}
 	append(text, 1300, ")$");
+}
+
+/* An NQN is <before><id><suffix>; the suffix, which may be empty, begins at a dot, and an
+ * id has none. */
+static const char *suffix_of(const char *nqn)
+{
+	const char *id = strrchr(nqn, ':');
+	size_t n = strcspn(id ? id : nqn, id ? "." : "");
+
+	return (id ? id : nqn) + n;
+}
+
+/* "^<before><id>([.]g|$)" */
+static void taken(char text[300], const char *nqn)
+{
+	char base[RDS_NQN_MAX + 1];
+	size_t n = (size_t)(suffix_of(nqn) - nqn);
+
+	text[0] = '\0';
+	if (n >= sizeof(base))
+		return;
+	memcpy(base, nqn, n);
+	base[n] = '\0';
+	append(text, 300, "^");
+	append_path(text, 300, base);
+	append(text, 300, "([.]g|$)");
 }
 
 static void let(struct maker *m, char letter, enum ros_kind kind, const char *text)
@@ -160,6 +186,8 @@ static void let_args(struct maker *m, const struct ros_args *a)
 	let(m, 'U', ROS_PATTERN, m->in_use);
 	let(m, 'F', ROS_PATH, m->path[0] ? m->path + 1 : "");
 	let(m, 'Q', ROS_NQN, a->nqn);
+	taken(m->taken, a->nqn ? a->nqn : "");
+	let(m, 'J', ROS_PATTERN, m->taken);
 	let(m, 'W', ROS_RECORD, a->record);
 	let(m, 'B', ROS_PATTERN, m->back);
 }
@@ -262,36 +290,50 @@ static bool split_record(struct record_parts *p, const char *record)
 	return true;
 }
 
-/* The NQN's part before the id, if it ends with the id. */
-static bool split_nqn(char out[RDS_NQN_MAX + 1], const struct ros_args *a)
-{
-	size_t n = strlen(a->nqn), m = strlen(a->id);
+/* An NQN without the id and without what follows the last dash of its suffix, both of
+ * which vary from row to row. */
+struct nqn_parts {
+	char before[RDS_NQN_MAX + 1], after[RDS_NQN_MAX + 1];
+	const char *last;
+};
 
-	if (n <= m || n > RDS_NQN_MAX || strcmp(a->nqn + n - m, a->id) != 0)
+static bool split_nqn(struct nqn_parts *p, const struct ros_args *a)
+{
+	const char *suffix = suffix_of(a->nqn), *dash = strrchr(suffix, '-');
+	size_t m = strlen(a->id), n = (size_t)(suffix - a->nqn);
+
+	if (!dash || n <= m || strlen(a->nqn) > RDS_NQN_MAX ||
+	    strncmp(suffix - m, a->id, m) != 0)
 		return false;
-	memcpy(out, a->nqn, n - m);
-	out[n - m] = '\0';
+	memcpy(p->before, a->nqn, n - m);
+	p->before[n - m] = '\0';
+	p->last = dash + 1;
+	memcpy(p->after, suffix, (size_t)(p->last - suffix));
+	p->after[p->last - suffix] = '\0';
 	return true;
 }
 
 bool ros_may_join(const struct ros_args *a, const struct ros_args *b)
 {
-	char nqn_a[RDS_NQN_MAX + 1], nqn_b[RDS_NQN_MAX + 1];
+	struct nqn_parts nqn_a, nqn_b;
 	struct record_parts r, s;
 
 	return a->layout == b->layout && a->base == b->base && a->port == b->port &&
-	       split_nqn(nqn_a, a) && split_nqn(nqn_b, b) && strcmp(nqn_a, nqn_b) == 0 &&
-	       split_record(&r, a->record) && split_record(&s, b->record) &&
-	       strcmp(r.middle, s.middle) == 0;
+	       split_nqn(&nqn_a, a) && split_nqn(&nqn_b, b) &&
+	       strcmp(nqn_a.before, nqn_b.before) == 0 &&
+	       strcmp(nqn_a.after, nqn_b.after) == 0 && split_record(&r, a->record) &&
+	       split_record(&s, b->record) && strcmp(r.middle, s.middle) == 0;
 }
 
 unsigned ros_join_bytes(const struct ros_args *a)
 {
 	struct record_parts r;
+	struct nqn_parts nqn;
 
-	if (!split_record(&r, a->record))
+	if (!split_record(&r, a->record) || !split_nqn(&nqn, a))
 		return ROS_SCRIPT_MAX;
-	return (unsigned)(strlen(a->id) + strlen(r.claim) + 36); /* size, nonce, marks */
+	/* and size, nonce, marks */
+	return (unsigned)(strlen(a->id) + strlen(r.claim) + strlen(nqn.last) + 39);
 }
 
 unsigned ros_join_room(const struct ros_site *site)
@@ -316,13 +358,16 @@ static int joined_rows(struct maker *m, struct err *err)
 	for (unsigned i = 0; i < m->order->n; i++) {
 		const struct ros_args *a = m->order->rows[i];
 		struct record_parts r;
+		struct nqn_parts nqn;
 
 		bug_on(!ros_may_join(m->order->rows[0], a));
 		(void)split_record(&r, a->record);
+		(void)split_nqn(&nqn, a);
 		let_size(m, a->size_bytes);
 		let(m, 'I', ROS_ID, a->id);
 		let(m, 'W', ROS_RECORD, r.nonce);
 		let(m, 'c', ROS_RECORD, r.claim);
+		let(m, 'r', ROS_RECORD, nqn.last);
 		if (add(m, ROS_T_JOINED_ROW, err))
 			return -1;
 	}
@@ -334,14 +379,15 @@ static int joined_script(struct maker *m, struct err *err)
 	const struct ros_args *a = m->order->rows[0];
 	const struct ros_site *site = m->order->site;
 	bool is_file = a->layout == RDS_LAYOUT_FILE;
-	char nqn[RDS_NQN_MAX + 1];
+	struct nqn_parts nqn;
 	struct record_parts r;
 
-	if (!split_nqn(nqn, a) || !split_record(&r, a->record))
+	if (!split_nqn(&nqn, a) || !split_record(&r, a->record))
 		return err_set(err, ERR_INVALID, "not fit to be joined");
 	let_place(m, is_file ? site->bases[a->base] : NULL);
 	let_port(m, a->port);
-	let(m, 'q', ROS_NQN, nqn);
+	let(m, 'q', ROS_NQN, nqn.before);
+	let(m, 't', ROS_RECORD, nqn.after);
 	let(m, 'h', ROS_RECORD, RDS_RECORD_MARK);
 	let(m, 'm', ROS_RECORD, r.middle);
 	if (add(m, ROS_T_JOINED_HEAD, err) || joined_rows(m, err) ||

@@ -62,7 +62,8 @@ struct ros_order {
  * value is not fit for a script, ERR_EXHAUSTED when it would be too long. */
 int ros_script(struct buf *out, const struct ros_order *order, struct err *err);
 
-/* Whether two creates may be joined: all but id, size, nonce and claim is equal. */
+/* Whether two creates may be joined: all but id, size, nonce, claim and the last part of
+ * the NQN is equal. */
 bool ros_may_join(const struct ros_args *a, const struct ros_args *b);
 /* Upper bounds: the bytes that one create adds to a joined script, and those that are
  * left for all of them (the NQN's length must still be taken off). */

@@ -7,12 +7,13 @@
  *   %O pool's slot  %M %N pool's mount point without and with slash  %L Btrfs label
  *   %V subvolume  %F file, as /file names it  %p the reserve, percent
  *   %G our own records  %T part of a list  %K sentinel line
- *   %a %b around the id in a file's path  %q before it in the NQN
+ *   %a %b around the id in a file's path  %q before it in the NQN, %t after it, up to
+ *   %r the row's own part of the NQN  %J what the NQN of no other disk may match
  *   %h %m around the nonce of its record  %c its claim
- * Locals: v0 subvolume, v1 disk item, v2 record or path, v3 comment or NQN, v4 pool,
- * v5 row or number, v6 id, v7 size, v8 file, v9 error text. No property bears such a
- * name: inside "where" every property is a variable, so a local of the same name would
- * compare the property with itself and match every disk. */
+ * Locals: v0 subvolume, v1 disk item (of a create: %J), v2 record or path, v3 comment or
+ * NQN, v4 pool, v5 row or number, v6 id, v7 size, v8 file, v9 error text. No property
+ * bears such a name: inside "where" every property is a variable, so a local of the same
+ * name would compare the property with itself and match every disk. */
 
 /* The formatter would lay string literals between macros out one letter a line. */
 /* clang-format off */
@@ -61,15 +62,18 @@
 #define SPACE(n) \
 	":if (([:tonum [/disk get $v4 free]] - " n ") < " \
 	"([:tonum [/disk get $v4 size]] / 100 * %p)) " E("space")
+/* Under any suffix: ids that differ in case alone share all their NQNs but that, and a
+ * node takes such sessions for one volume's. */
 #define NO_NQN \
-	":if ([:len [/disk find where nvme-tcp-server-nqn=$v3]] > 0) " E("nqn")
+	":if ([:len [/disk find where nvme-tcp-server-nqn~$v1]] > 0) " E("nqn")
 #define ADD(size) \
 	"/disk/add type=\"file\" slot=$v6 file-path=(\"/\".$v8) " size \
 	"mount-filesystem=\"no\" nvme-tcp-server-port=%o " \
 	"nvme-tcp-server-nqn=$v3 comment=$v2;"
 
-/* Of a create, alone or joined: v6 v7 v8 v3 v2 (and v0) are set before. */
-#define ONE ":local v6 %I;:local v7 %S;:local v8 %F;:local v3 %Q;:local v2 %W;"
+/* Of a create, alone or joined: v6 v7 v8 v1 v3 v2 (and v0) are set before. */
+#define ONE \
+	":local v6 %I;:local v7 %S;:local v8 %F;:local v1 %J;:local v3 %Q;:local v2 %W;"
 #define CREATE(subvolume) \
 	TRY(":if ([:len [/disk find where slot=$v6]] = 0) do={" \
 	    POOL SPACE("$v7") NO_NQN subvolume \
@@ -116,8 +120,8 @@ const char *const ros_templates[ROS_T_N] = {
 		    ":if ($v5 > $v7) " E("larger")
 		    SPACE("($v7 - $v5)")
 		    ADD("")
-		    ":local v1 [/disk find where slot=$v6];"
-		    ":if ($v5 < $v7) do={/disk/set $v1 file-size=$v7}")
+		    ":local v0 [/disk find where slot=$v6];"
+		    ":if ($v5 < $v7) do={/disk/set $v0 file-size=$v7}")
 		BACK,
 
 	[ROS_T_PUBLISH] =
@@ -193,11 +197,12 @@ const char *const ros_templates[ROS_T_N] = {
 
 	/* Joined creates. The dummy first element keeps a lone row from being a block. */
 	[ROS_T_JOINED_HEAD] = ":foreach v5 in={\"-\"",
-	[ROS_T_JOINED_ROW] = ";{%I;%S;%W;%c}",
+	[ROS_T_JOINED_ROW] = ";{%I;%S;%W;%c;%r}",
 	[ROS_T_JOINED_BODY] =
 		"} do={:if ([:typeof $v5] = \"array\") do={"
 		":local v6 ($v5->0);:local v7 ($v5->1);:local v8 (%a.$v6.%b);"
-		":local v3 (%q.$v6);:local v2 (%h.($v5->2).%m.($v5->3));",
+		":local v3 (%q.$v6);:local v1 (\"^\".$v3.\"([.]g|\\$)\");"
+		":set v3 ($v3.%t.($v5->4));:local v2 (%h.($v5->2).%m.($v5->3));",
 	[ROS_T_JOINED_SUBVOLUME] = ":local v0 (\"vol-\".$v6);" CREATE(SUBVOLUME),
 	[ROS_T_JOINED_FILE] = CREATE(""),
 	[ROS_T_JOINED_TAIL] = ROW("slot=$v6") ":put (\"@i \".$v6)}};" END,

@@ -144,6 +144,36 @@ bool life_rpc(struct life *l, unsigned index, enum vol_step step)
 
 /* ---- what is true between the RPCs ---- */
 
+static const char *told_nqn(const struct life *l)
+{
+	const struct vol_context *c = &l->vol.publish;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->pairs[2 * i], "nvme_nqn") == 0)
+			return c->pairs[2 * i + 1];
+	return l->nqn;
+}
+
+bool life_same_name(struct life *l)
+{
+	json_t *d = sim_disk(&l->sim, l->vol.id);
+	char nqn[300] = "";
+	size_t n = strlen(l->vol.id);
+
+	if (d)
+		(void)snprintf(nqn, sizeof(nqn), "%s",
+			       sim_text(d, "nvme-tcp-server-nqn"));
+	json_decref(d);
+	if (nqn[0] && !l->nqn[0])
+		memcpy(l->nqn, nqn, sizeof(nqn));
+	return !nqn[0] ||
+	       (CHECK(strlen(nqn) > n && strcmp(nqn + strlen(nqn) - n, l->vol.id) != 0,
+		      "%s is the base", nqn) &&
+		CHECK(strcmp(nqn, l->nqn) == 0, "%s, now %s", l->nqn, nqn) &&
+		CHECK(strcmp(nqn, told_nqn(l)) == 0, "%s, but %s was told", nqn,
+		      told_nqn(l)));
+}
+
 bool life_one_volume(struct life *l)
 {
 	json_t *all = sim_get(&l->sim, "/disks"), *d;
@@ -152,7 +182,7 @@ bool life_one_volume(struct life *l)
 
 	json_array_foreach(all, i, d) n += strcmp(sim_text(d, "slot"), l->vol.id) == 0;
 	json_decref(all);
-	return CHECK(n == 1, "%u disks %s", n, l->vol.id) &&
+	return life_same_name(l) && CHECK(n == 1, "%u disks %s", n, l->vol.id) &&
 	       CHECK(sim_files(&l->sim, l->vol.id) == 1, "%u files of %s",
 		     sim_files(&l->sim, l->vol.id), l->vol.id) &&
 	       CHECK(sim_image(&l->sim, l->vol.id, l->image, sizeof(l->image)),
@@ -333,6 +363,7 @@ bool life_run(struct life *l)
 
 	(void)snprintf(id, sizeof(id), "pvc-life-%c-%u", l->is_block ? 'b' : 'm', l->n++);
 	vol_init(&l->vol, id);
+	l->nqn[0] = '\0';
 	l->vol.is_block = l->is_block;
 	l->vol.fs = l->fs;
 	for (unsigned i = 0; l->parameters && i < 8 && l->parameters[i]; i++)

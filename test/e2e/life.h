@@ -49,7 +49,7 @@ struct life {
 	const char *fs; /* of left_growing_fs */
 	unsigned n;	/* lives begun; part of the volume's name */
 	char marker[64];
-	char image[300];
+	char image[300], nqn[300]; /* as the box had them when last looked at */
 	char env[2][E2E_PATH + 40];
 	const char *env_list[3];
 };
@@ -69,6 +69,9 @@ struct driver *life_driver(struct life *l, enum vol_step step);
 /* Checks that other lives share: the marker is written through the target, is read there,
  * is in the box's own file, which nobody uses; the volume is gone from the box. */
 bool life_one_volume(struct life *l); /* on the box; its file is then l->image */
+/* Where the disk is on the box: it bears the NQN that it had from the first, which is not
+ * the base of its id, and no other was told. */
+bool life_same_name(struct life *l);
 bool life_write(struct life *l);
 bool life_read(struct life *l);
 bool life_on_box(struct life *l);

@@ -2,8 +2,9 @@
 
 /* A model of nodes, an orchestrator and a box under which the controller is killed, loses
  * answers, and has scripts run on long after they were cut off. Nodes come to be unknown
- * and are known again. Whatever happens: no more nodes can write than the access mode
- * allows, and no node that was cut off can ever reach the volume again. */
+ * and are known again; the volume is deleted and made again under its id. Whatever
+ * happens: no more nodes can write than the access mode allows, and no node that was cut
+ * off, or had the volume of that id before, can ever reach it again. */
 #define GIB (INT64_C(1) << 30)
 #define ID ((char *)(uintptr_t) "pvc-1")
 
@@ -28,7 +29,7 @@ struct model {
 	bool is_torn;	/* statements interleave; the controller then stays */
 	struct node nodes[N_NODES];
 	char zombies[MAX_ZOMBIES][64]; /* NQNs that cut-off nodes still retry */
-	unsigned n_zombies, n_grants, n_fences;
+	unsigned n_zombies, n_grants, n_fences, n_made_again;
 	char violation[200]; /* the first one; "" = none */
 };
 
@@ -103,6 +104,8 @@ static enum fake_fault choose(struct fake_rds *f, const struct rds_req *req)
 
 	(void)f;
 	m->n_fences += req->kind == RDS_FENCE_FINISH;
+	if (req->kind == RDS_DELETE)
+		return FAKE_FINE; /* one that runs late would take the next volume */
 	if (dice < 7)
 		return m->is_torn ? FAKE_TORN : FAKE_LATE;
 	if (dice < 12)
@@ -188,6 +191,14 @@ static void publish(unsigned i)
 	ctl_call_free(&call);
 }
 
+static void bury(struct node *n)
+{
+	if (n->nqn[0] && m->n_zombies < MAX_ZOMBIES)
+		memcpy(m->zombies[m->n_zombies++], n->nqn, sizeof(m->zombies[0]));
+	n->nqn[0] = '\0';
+	n->is_granted = false;
+}
+
 /* A healthy node has let go before it is unpublished; a lost one goes on for ever. */
 static enum err_code unpublish(unsigned i)
 {
@@ -207,10 +218,38 @@ static enum err_code unpublish(unsigned i)
 	n->is_out = code == ERR_OK;
 	if (code != ERR_OK || !n->is_granted || was_known)
 		return code;
-	if (m->n_zombies < MAX_ZOMBIES)
-		memcpy(m->zombies[m->n_zombies++], n->nqn, sizeof(m->zombies[0]));
-	n->is_granted = false;
+	bury(n);
 	return code;
+}
+
+static enum err_code create(void)
+{
+	Csi__V1__CreateVolumeRequest req;
+	struct grpc_call call;
+	struct ctl_cap cap;
+	enum err_code code;
+
+	csi__v1__create_volume_request__init(&req);
+	ctl_cap(&cap, m->mode);
+	req.name = ID;
+	req.n_volume_capabilities = 1;
+	req.volume_capabilities = cap.list;
+	code = run_call(&call, "CreateVolume", &req);
+	ctl_call_free(&call);
+	return code;
+}
+
+/* Where nobody holds it. Whatever any node ever knew of it is of a volume that is no
+ * more. */
+static void make_again(void)
+{
+	if (ctl_delete(&m->c, ID) != ERR_OK)
+		return;
+	for (unsigned i = 0; i < N_NODES; i++)
+		bury(&m->nodes[i]);
+	while (create() != ERR_OK)
+		;
+	m->n_made_again++;
 }
 
 static void model_open(uint64_t seed, int mode)
@@ -259,7 +298,9 @@ static unsigned run_model(unsigned steps)
 		if (!m->is_torn && chance(100) < 3)
 			replace();
 		maybe_run_late();
-		if (chance(2))
+		if (!m->is_torn && chance(100) < 2)
+			make_again();
+		else if (chance(2))
 			publish(i);
 		else
 			(void)unpublish(i);
@@ -274,6 +315,7 @@ static void expect_busy(void)
 	cr_assert_gt(m->n_grants, 400);
 	cr_assert(m->is_torn || m->n_fences > 20);
 	cr_assert(m->is_torn || m->n_zombies > 10);
+	cr_assert(m->is_torn || m->n_made_again > 10, "%u", m->n_made_again);
 }
 
 static void hold_true(int mode, bool is_torn)

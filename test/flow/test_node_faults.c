@@ -260,7 +260,7 @@ Test(node_faults, a_fenced_leftover_comes_off_first)
 	char nqn[ID_NQN];
 
 	open_fake();
-	id_fenced_nqn(vol.id, 1, nqn);
+	id_new_nqn(vol.id, 1, nqn);
 	fenced.nqn = nqn;
 	cr_assert_eq(lab_stage(&lab, &vol).code, ERR_OK);
 	cr_assert_eq(lab_publish(&lab, &fenced).code, ERR_PRECONDITION);

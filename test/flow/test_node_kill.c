@@ -137,7 +137,7 @@ static void kill_clearing_in(unsigned state, bool later)
 	lab_check(&lab, lab_run("echo kept > %s/f", lab.staging) == 0);
 	id_base_nqn(id, nqn);
 	lab_unexport(&lab, nqn);
-	id_fenced_nqn(id, 1, nqn);
+	id_new_nqn(id, 1, nqn);
 	lab_export(&lab, id, nqn);
 	anew.nqn = nqn;
 	kill_type = &node_stage_op;

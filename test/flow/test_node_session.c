@@ -23,7 +23,7 @@ static void open_fake(void)
 {
 	lab_open(&lab, &fake.nvme);
 	id_base_nqn(vol.id, base);
-	id_fenced_nqn(vol.id, 1, second);
+	id_new_nqn(vol.id, 1, second);
 	fenced = vol;
 	fenced.nqn = second;
 	fake_nvme_init(&fake, &lab.loop.uv, base, SIZE);
@@ -236,7 +236,7 @@ Test(node_session, a_late_stage_ends_no_newer_session)
 	strcpy(fake.exported, second);
 	GOOD(lab_stage(&lab, &fenced));
 	forget_counts();
-	BAD(ERR_ABORTED, "newer name", lab_stage(&lab, &vol));
+	BAD(ERR_ABORTED, "in use here", lab_stage(&lab, &vol));
 	cr_assert_eq(fake.n_requests[NVME_CUT] + fake.n_requests[NVME_UNMOUNT], 0);
 	cr_assert_str_eq(fake.record.nqn, second);
 	GOOD(lab_stage(&lab, &fenced));

@@ -111,3 +111,34 @@ Test(rds_life, on_a_pool_without_subvolumes)
 	whole_life(RDS_LAYOUT_AUTO, "/storage-pool/metal-csi/pvc-1.img");
 	t_box_close(&b);
 }
+
+/* Two ids that differ in case alone have every name in common but its random end; a node
+ * takes the sessions of both for one volume's. */
+Test(rds_life, no_two_ids_share_a_base_whatever_their_suffixes)
+{
+	static const char *const taken[] = {
+		"nqn.2000-02.com.mikrotik:pvc-a",
+		"nqn.2000-02.com.mikrotik:pvc-a.g0-0123abcd",
+		"nqn.2000-02.com.mikrotik:pvc-a.g3-0123abcd",
+	};
+	struct t_req q;
+
+	t_box_open(&b, NULL);
+	t_box_connect(&b);
+	for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		t_req_init(&q, RDS_CREATE, "pvc-a");
+		strcpy(q.nqn, taken[i]);
+		t_req_run(&b, &q);
+		cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+		cr_assert_str_eq(q.req.volume.nqn, taken[i]);
+		t_req_init(&q, RDS_CREATE, "PVC-A");
+		strcpy(q.nqn, "nqn.2000-02.com.mikrotik:pvc-a.g0-76543210");
+		t_req_run(&b, &q);
+		cr_assert_eq(q.err.code, ERR_EXISTS, "%s", q.err.msg);
+		t_req_init(&q, RDS_DELETE, "pvc-a");
+		t_req_run(&b, &q);
+		cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+		cr_assert_eq(t_box_stat(&b, "files"), 0);
+	}
+	t_box_close(&b);
+}

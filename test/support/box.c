@@ -184,9 +184,12 @@ static void on_done(struct op *op)
 
 void t_req_init(struct t_req *q, enum rds_kind kind, const char *id)
 {
+	static unsigned made;
+
 	memset(q, 0, sizeof(*q));
 	snprintf(q->id, sizeof(q->id), "%s", id ? id : "");
-	snprintf(q->nqn, sizeof(q->nqn), "nqn.2000-02.com.mikrotik:%s", q->id);
+	snprintf(q->nqn, sizeof(q->nqn), "nqn.2000-02.com.mikrotik:%s.g0-%08x", q->id,
+		 ++made);
 	q->record = (struct rds_record){ .kind = RDS_RECORD_OURS };
 	snprintf(q->record.claim, sizeof(q->record.claim), "ns/%.100s", q->id);
 	q->req = (struct rds_req){

@@ -58,7 +58,7 @@ Test(ids, cluster_ids_and_node_names)
 	cr_assert(!id_is_node(name));
 }
 
-Test(ids, nqn_of_a_volume_never_fenced)
+Test(ids, the_base_nqn_is_the_id_in_lower_case)
 {
 	char nqn[ID_NQN], id[129];
 	uint32_t g = 9;
@@ -68,23 +68,26 @@ Test(ids, nqn_of_a_volume_never_fenced)
 	cr_assert(id_nqn_is_of(nqn, "pvc-1a", &g) && g == 0);
 	memset(id, 'a', 128);
 	id[128] = '\0';
-	id_fenced_nqn(id, UINT32_MAX, nqn);
+	id_new_nqn(id, UINT32_MAX, nqn);
 	cr_assert_lt(strlen(nqn), ID_NQN);
 	cr_assert(id_nqn_is_of(nqn, id, &g) && g == UINT32_MAX);
 }
 
-Test(ids, fenced_names_carry_their_generation_and_are_never_the_same)
+Test(ids, new_names_carry_their_generation_and_are_never_the_same)
 {
 	char a[ID_NQN], b[ID_NQN];
 	uint32_t g = 0;
 
-	id_fenced_nqn("pvc-1", 12, a);
-	id_fenced_nqn("pvc-1", 12, b);
+	id_new_nqn("pvc-1", 12, a);
+	id_new_nqn("pvc-1", 12, b);
 	cr_assert_str_neq(a, b);
 	cr_assert_eq(strncmp(a, "nqn.2000-02.com.mikrotik:pvc-1.g12-", 35), 0);
 	cr_assert(id_nqn_is_of(a, "pvc-1", &g) && g == 12);
 	cr_assert(!id_nqn_is_of(a, "pvc-", &g));
 	cr_assert(!id_nqn_is_of(a, "pvc-12", &g));
+	id_new_nqn("PVC-1", 0, a);
+	cr_assert_eq(strncmp(a, "nqn.2000-02.com.mikrotik:pvc-1.g0-", 34), 0);
+	cr_assert(id_nqn_is_of(a, "pvc-1", &g) && g == 0);
 }
 
 Test(ids, a_name_that_only_looks_like_ours_is_not)
@@ -94,7 +97,7 @@ Test(ids, a_name_that_only_looks_like_ours_is_not)
 		"nqn.2000-02.com.mikrotik:pvc-1.",
 		"nqn.2000-02.com.mikrotik:pvc-1.g",
 		"nqn.2000-02.com.mikrotik:pvc-1.g-0123abcd",
-		"nqn.2000-02.com.mikrotik:pvc-1.g0-0123abcd",
+		"nqn.2000-02.com.mikrotik:pvc-1.g00-0123abcd",
 		"nqn.2000-02.com.mikrotik:pvc-1.g01-0123abcd",
 		"nqn.2000-02.com.mikrotik:pvc-1.g1-0123abc",
 		"nqn.2000-02.com.mikrotik:pvc-1.g1-0123abcde",

@@ -17,7 +17,7 @@ static void fill(const char *lanes) /* f r b, and c for a create */
 	memset(items, 0, sizeof(items));
 	for (unsigned i = 0; lanes[i]; i++) {
 		snprintf(ids[i], 16, "pvc-%u", i);
-		snprintf(nqns[i], 64, "nqn.x:pvc-%u", i);
+		snprintf(nqns[i], 64, "nqn.x:pvc-%u.g0-%08x", i, i);
 		args[i] = (struct ros_args){
 			.id = ids[i],
 			.nqn = nqns[i],

@@ -182,7 +182,7 @@ Test(plan_off, an_older_name_never_ends_a_newer_session)
 	struct nvme_view v = bare;
 
 	id_base_nqn("pvc-1", base);
-	id_fenced_nqn("pvc-1", 2, second);
+	id_new_nqn("pvc-1", 2, second);
 	strcpy(rec.nqn, second);
 	cr_assert_eq(plan_may_clear("pvc-1", base, &v, &rec, &err), -1);
 	cr_assert_eq(err.code, ERR_ABORTED);
@@ -191,6 +191,16 @@ Test(plan_off, an_older_name_never_ends_a_newer_session)
 	v.state = NVME_LIVE;
 	strcpy(rec.nqn, base);
 	cr_assert_eq(plan_may_clear("pvc-1", second, &v, &rec, &err), 0);
+	cr_assert_eq(plan_may_clear("pvc-1", base, &v, &rec, &err), 0);
+	/* Of two that were made under one id nobody can tell the later one. */
+	id_new_nqn("pvc-1", 0, rec.nqn);
+	cr_assert_eq(plan_may_clear("pvc-1", base, &v, &rec, &err), -1);
+	id_new_nqn("pvc-1", 0, base);
+	cr_assert_eq(plan_may_clear("pvc-1", base, &v, &rec, &err), -1);
+	v.state = NVME_RECOVERING;
+	cr_assert_eq(plan_may_clear("pvc-1", base, &v, &rec, &err), 0);
+	v.state = NVME_LIVE;
+	id_base_nqn("pvc-1", base);
 	strcpy(rec.nqn, "nqn.2000-02.com.mikrotik:static");
 	cr_assert_eq(plan_may_clear("pvc-1", base, &v, &rec, &err), 0);
 }

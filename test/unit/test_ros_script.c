@@ -21,7 +21,7 @@ static struct ros_args args = {
 	.layout = RDS_LAYOUT_SUBVOLUME,
 	.size_bytes = 1 << 30,
 	.port = 4420,
-	.nqn = "nqn.2000-02.com.mikrotik:pvc-1",
+	.nqn = "nqn.2000-02.com.mikrotik:pvc-1.g0-01234567",
 	.record = "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=- b=0 q=ns/c",
 	.nonce = "aaaaaaaa",
 	.expect_nonce = "bbbbbbbb",
@@ -264,7 +264,8 @@ static unsigned fill_joined(const struct ros_site *where, const char *claim)
 
 	for (unsigned i = 0; i < 64; i++) {
 		snprintf(ids[i], 64, "pvc-00000000-1111-2222-3333-4444444444%02u", i);
-		snprintf(nqns[i], sizeof(nqns[i]), "nqn.2000-02.com.mikrotik:%s", ids[i]);
+		snprintf(nqns[i], sizeof(nqns[i]), "nqn.2000-02.com.mikrotik:%s.g0-%08x",
+			 ids[i], i);
 		snprintf(records[i], sizeof(records[i]),
 			 "rds-csi:1 aaaaaaaa c=%s g=0 s=ok h=- b=0 q=%s",
 			 where->cluster_id, claim);
@@ -306,15 +307,49 @@ Test(ros_script, joined_ones_fit_when_the_room_says_so)
 	cr_assert_geq(fill_joined(&largest, "n/c"), 10);
 }
 
-Test(ros_script, what_differs_beyond_id_size_nonce_and_claim_is_not_joined)
+/* The ids of two volumes may differ in case alone; all that a host knows of them may not.
+ */
+Test(ros_script, a_create_keeps_all_names_of_its_id_for_itself)
+{
+	static const struct {
+		const char *nqn;
+		bool is_taken;
+	} nqns[] = {
+		{ "nqn.2000-02.com.mikrotik:pvc-1", true },
+		{ "nqn.2000-02.com.mikrotik:pvc-1.g0-01234567", true },
+		{ "nqn.2000-02.com.mikrotik:pvc-1.g7-89abcdef", true },
+		{ "nqn.2000-02.com.mikrotik:pvc-10", false },
+		{ "nqn.2000-02.com.mikrotik:pvc-1-g", false },
+		{ "nqn.2000-02.com.mikrotik:pvc", false },
+		{ "nqn.2000-02-com.mikrotik:pvc-1", false },
+	};
+	static const enum ros_step steps[] = { ROS_CREATE, ROS_ADOPT };
+	regex_t re;
+
+	for (int k = 0; k < 2; k++) {
+		cr_assert_not_null(strstr(make(steps[k]), "nvme-tcp-server-nqn~$v1"));
+		compile(&re, make(steps[k]), ":local v1 \"");
+		for (size_t i = 0; i < sizeof(nqns) / sizeof(nqns[0]); i++)
+			cr_assert_eq(regexec(&re, nqns[i].nqn, 0, NULL, 0) == 0,
+				     nqns[i].is_taken, "%s", nqns[i].nqn);
+		regfree(&re);
+	}
+}
+
+Test(ros_script, what_differs_beyond_id_size_nonce_claim_and_name_is_not_joined)
 {
 	struct ros_args other = args;
 
 	other.id = "pvc-2";
 	cr_assert(!ros_may_join(&args, &other), "its NQN is made of another id");
-	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2";
+	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2.g0-89abcdef";
 	other.record = "rds-csi:1 bbbbbbbb c=prod-1 g=0 s=ok h=- b=0 q=x/y";
 	cr_assert(ros_may_join(&args, &other));
+	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2.g1-89abcdef";
+	cr_assert(!ros_may_join(&args, &other));
+	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2";
+	cr_assert(!ros_may_join(&args, &other) && !ros_may_join(&other, &other));
+	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2.g0-89abcdef";
 	other.port = 4421;
 	cr_assert(!ros_may_join(&args, &other));
 	other.port = args.port;

@@ -80,7 +80,7 @@ static void start_create(struct ctl_create *c)
 	if (c->params.ignored)
 		log_warn("csi", "StorageClass parameter has no effect",
 			 KS("parameter", c->params.ignored));
-	id_base_nqn(req->name, c->nqn);
+	id_new_nqn(req->name, 0, c->nqn);
 	c->record.kind = RDS_RECORD_OURS;
 	memcpy(c->record.cluster, csi->cluster_id,
 	       strnlen(csi->cluster_id, RDS_CLUSTER_MAX));
@@ -101,12 +101,17 @@ static void start_create(struct ctl_create *c)
 static int check_volume(const struct ctl_create *c, struct err *err)
 {
 	const struct rds_volume *v = box_volume(&c->box);
+	uint32_t generation;
 
 	if (!v)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "the disk was gone right after it was made");
 	if (volume_check_ours(v, c->rpc.csi->may_adopt_unmarked, err))
 		return -1;
+	if (!id_nqn_is_of(v->nqn, v->id, &generation))
+		return err_set(err, ERR_PRECONDITION,
+			       "disk %s bears an NQN that is not one of this volume's",
+			       v->id);
 	if (!sizes_fit(req_of(&c->rpc)->capacity_range, v->size_bytes))
 		return err_set(err, ERR_EXISTS,
 			       "the volume exists with %llu bytes, which the capacity "
@@ -121,11 +126,14 @@ static int fill_context(struct ctl_create *c, Csi__V1__Volume *vol)
 	const struct params *p = &c->params;
 	const struct rds_volume *v = &c->box.req.volume;
 	const char *rds = p->rds_address ? p->rds_address : c->rpc.csi->rds_address;
+	char nqn[ID_NQN];
 	struct message_pair pairs[] = {
 		{ "rdsAddress", rds },
 		{ "nvmeAddress", p->nvme_address ? p->nvme_address : rds },
 		{ "nvmePort", arena_printf(a, "%u", v->port) },
-		{ "nqn", v->nqn },
+		/* The base, whatever the disk bears: the same at every call, and not to
+		 * be staged by a node plugin that could not disconnect it (create.h). */
+		{ "nqn", nqn },
 		{ "volumePath", v->path },
 		{ "ctrlLossTmo", arena_printf(a, "%d", p->ctrl_loss_tmo) },
 		{ "reconnectDelay", arena_printf(a, "%d", p->reconnect_delay) },
@@ -140,6 +148,7 @@ static int fill_context(struct ctl_create *c, Csi__V1__Volume *vol)
 		{ "fastIoFailTmo", p->fast_io_fail_tmo },
 	};
 
+	id_base_nqn(c->box.req.id, nqn);
 	for (size_t i = 0; i < 9; i++)
 		if (!pairs[i].value)
 			return -1;

@@ -51,7 +51,7 @@ static void do_finish(struct fence *f)
 {
 	f->record.is_fencing = false;
 	f->record.n_holders = 0;
-	id_fenced_nqn(f->id, f->record.generation, f->nqn);
+	id_new_nqn(f->id, f->record.generation, f->nqn);
 	ask_box(f, RDS_FENCE_FINISH);
 }
 

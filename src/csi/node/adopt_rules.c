@@ -15,8 +15,8 @@ static bool is_mounted(const struct nvme_view *v)
 	return v->n_layers > v->n_foreign_layers;
 }
 
-/* The loop back end has no sessions that bear a name. "": the device is gone, and nobody
- * can tell its NQN any more. */
+/* The loop back end knows a name only while it is exported. "": the device is gone, and
+ * nobody can tell its NQN any more. */
 static const char *nqn_of(const struct adopt_facts *f)
 {
 	if (f->view->nqn[0])

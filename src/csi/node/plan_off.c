@@ -148,11 +148,12 @@ int plan_may_clear(const char *id, const char *wanted_nqn, const struct nvme_vie
 {
 	uint32_t wanted, recorded;
 
-	if (!id_nqn_is_of(wanted_nqn, id, &wanted) ||
-	    !id_nqn_is_of(rec->nqn, id, &recorded) || wanted >= recorded)
+	if (view->state != NVME_LIVE || strcmp(wanted_nqn, rec->nqn) == 0 ||
+	    !id_nqn_is_of(wanted_nqn, id, &wanted) ||
+	    !id_nqn_is_of(rec->nqn, id, &recorded) || wanted > recorded)
 		return 0;
-	if (view->state != NVME_LIVE)
-		return 0;
-	return err_set(err, ERR_ABORTED,
-		       "the volume is in use here under its newer name %.120s", rec->nqn);
+	return err_set(
+		err, ERR_ABORTED,
+		"the volume is in use here under %.120s; it must be unstaged first",
+		rec->nqn);
 }

@@ -39,7 +39,8 @@ int plan_unstage(const struct plan_off_facts *f, enum plan_off *ret, struct err 
 int plan_clear(const struct plan_off_facts *f, enum plan_off *ret, struct err *err);
 
 /* Whether Stage may clear what the record tells of away for the name that it wants: not
- * when that is an older generation's and the newer one works, for then the call is late.
+ * when that is of no newer generation and the recorded one works, for then the call may
+ * be late. Two volumes made one after the other under one id are of one generation.
  */
 int plan_may_clear(const char *id, const char *wanted_nqn, const struct nvme_view *view,
 		   const struct nvme_record *rec, struct err *err);

@@ -159,7 +159,7 @@ static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
 	}
 	p->fired++;
 	states_mark(&p->states, l->crash, &at->move, STATES_KILLED);
-	if (!kill_come_back(l))
+	if (!kill_come_back(l) || !life_same_name(l))
 		return false;
 	/* Now and then the retry is killed too, wherever this RPC was seen to be. */
 	if (e2e_below(4) == 0 && (again = next_point(p, way_of(l, index)))) {
@@ -175,7 +175,7 @@ static bool kill_rpc(struct life *l, unsigned index, enum vol_step step)
 		}
 	}
 	ok = vol_must(&l->driver, &l->vol, step) &&
-	     CHECK(child_wait_orphans(60000), "a helper never ends");
+	     CHECK(child_wait_orphans(60000), "a helper never ends") && life_same_name(l);
 	for (uint32_t i = 0; i < l->crash->n_moves; i++)
 		states_mark(&p->states, l->crash, &l->crash->moves[i], STATES_MET);
 	if (!ok)

@@ -4,7 +4,8 @@
 
 #define ID "pvc-0a1b2c3d-4e5f-6789-abcd-ef0123456789"
 #undef NQN
-#define NQN "nqn.2000-02.com.mikrotik:" ID
+#define BASE "nqn.2000-02.com.mikrotik:" ID
+#define NQN BASE ".g0-7be1039c"
 #define FILEP "/storage-pool/vol-" ID "/volume.img"
 #define FLAT "/storage-pool/metal-csi/" ID ".img"
 
@@ -31,7 +32,9 @@
 	":if (([:tonum [/disk get $v4 free]] - " x \
 	") < ([:tonum [/disk get $v4 size]] / "    \
 	"20))" E("space")
-#define NQ ":if ([:len [/disk find where nvme-tcp-server-nqn=\"" NQN "\"]] > 0)" E("nqn")
+#define NQ                                   \
+	":local v7 \"^" BASE "([.]g|\\$)\";" \
+	":if ([:len [/disk find where nvme-tcp-server-nqn~$v7]] > 0)" E("nqn")
 #define RD                                                                             \
 	":put (\"@r \".[:serialize to=json options=json.no-string-conversion "         \
 	"value=[/disk "                                                                \
@@ -106,8 +109,8 @@ static const char fence1[] =
 
 static const char fence2[] =
 	TRY(SHAPE ";" CAS("dddd0000") ";:if ([/disk get $v1 nvme-tcp-export])" E(
-		"still") ";/disk/set $v1 nvme-tcp-server-nqn=\"" NQN ".g1-5e9a01cc\";"
-			 ":if ([/disk get $v1 nvme-tcp-server-nqn] != \"" NQN
+		"still") ";/disk/set $v1 nvme-tcp-server-nqn=\"" BASE ".g1-5e9a01cc\";"
+			 ":if ([/disk get $v1 nvme-tcp-server-nqn] != \"" BASE
 			 ".g1-5e9a01cc\")" E("lost") ";/disk/set $v1 comment=\"" REC(
 				 "eeee0000", "ok", "-") "\";" BACK("eeee0000")) RB;
 
@@ -260,7 +263,7 @@ Test(driver_scripts, fence)
 	t_has(&t, publish, "\"nvme-tcp-export\":true");
 	t_has(&t, fence1, "s=fencing");
 	cr_expect_not(box_disk_by_slot(t.box, ID)->is_exported);
-	t_has(&t, fence2, "\"nvme-tcp-server-nqn\":\"" NQN ".g1-5e9a01cc\"");
+	t_has(&t, fence2, "\"nvme-tcp-server-nqn\":\"" BASE ".g1-5e9a01cc\"");
 	t_has(&t, fence2, "@e @cas");
 	t_close(&t);
 }
@@ -348,7 +351,7 @@ Test(driver_scripts, plain_commands)
 	t_open(&t);
 	t_is(&t,
 	     "/disk add type=file file-path=" FLAT " file-size=50G slot=" ID
-	     " nvme-tcp-export=yes nvme-tcp-server-port=4420 nvme-tcp-server-nqn=" NQN,
+	     " nvme-tcp-export=yes nvme-tcp-server-port=4420 nvme-tcp-server-nqn=" BASE,
 	     "");
 	t_is(&t, "/disk print detail where slot=" ID,
 	     "Flags: B - BLOCK-DEVICE; t - NVME-TCP-EXPORT\n"

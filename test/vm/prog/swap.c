@@ -1,8 +1,10 @@
 /* Behind the box's back another file comes under the NQN of a volume that is mounted and
  * written. The kernel's own writes go where the target puts them: they are counted. The
  * driver opens, formats, mounts and grows nothing of it, and a new stage is refused with
- * what differs. The controller itself never gives a name twice. */
+ * what differs. The controller itself never gives a name twice, not to a volume that is
+ * made again under the id of one that was deleted either. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -10,6 +12,7 @@
 #include "vm/answer.h"
 #include "vm/image.h"
 #include "vm/lab.h"
+#include "vm/scan.h"
 #include "vm/store.h"
 
 enum { BATCH = 8, BACK_MS = 60000 };
@@ -197,8 +200,138 @@ out:
 	lab_close(&lab);
 }
 
+/* ---- deleted, and made again under the same id, while a host still has the old one */
+
+struct again {
+	const char *id;
+	bool is_fenced; /* before it is deleted; else it is let go, as by a healthy node
+			 */
+	struct vol old, new;
+	char nqn[300]; /* of the old one */
+	struct writer writer;
+	struct track track;
+	char image[300]; /* of the new one */
+};
+
+static bool has_arrived(const void *arg)
+{
+	const struct again *a = arg;
+	struct scan s = { 0 };
+	bool is_there;
+
+	kern_drop_caches();
+	is_there = scan_take(&s, a->image, a->track.seed) && s.found > 0;
+	scan_free(&s);
+	return is_there;
+}
+
+/* The host's kernel asked for the old name and was told that there is none such. */
+static bool has_come_back(const void *arg)
+{
+	const struct again *a = arg;
+	char text[340];
+
+	(void)snprintf(text, sizeof(text), "subsysnqn \"%.299s\"", a->nqn);
+	return kern_said(text) || has_arrived(a);
+}
+
+static bool hold_and_lose(struct again *a)
+{
+	lab_vol(&lab, &a->old, a->id);
+	a->old.is_block = true;
+	a->old.parameters[0] = "reconnectDelay";
+	a->old.parameters[1] = "2";
+	if (!lab_up(&lab, &a->old))
+		return false;
+	(void)snprintf(a->nqn, sizeof(a->nqn), "%.299s", lab_nqn(&a->old));
+	lab_track(&a->old, &a->track);
+	if (!writer_start(&a->writer, &a->track, BATCH) ||
+	    !CHECK(writer_advances(&a->writer, 4 * BATCH, BACK_MS), "no write"))
+		return false;
+	return (a->is_fenced ? answer_fence(&lab.sim, &a->old)
+			     : vol_must(&lab.driver, &a->old, VOL_UNPUBLISH)) &&
+	       CHECK(kern_until_lost(a->nqn, BACK_MS), "the host is not cut off");
+}
+
+/* For another node. */
+static bool make_again(struct again *a)
+{
+	lab_vol(&lab, &a->new, a->id);
+	a->new.is_block = true;
+	a->new.node = "node-b";
+	kern_mark();
+	return vol_must(&lab.driver, &a->old, VOL_DELETE) &&
+	       lab_steps(&lab, &a->new, VOL_CREATE, VOL_PUBLISH) &&
+	       CHECK(sim_image(&lab.sim, a->id, a->image, sizeof(a->image)), "no image");
+}
+
+/* A newer kernel has given the host's session up by now. */
+static bool is_untouched(struct again *a)
+{
+	bool ok =
+		CHECK(kern_sessions(a->nqn) == 0 || kern_until(has_come_back, a, BACK_MS),
+		      "%s: the host does not try again", a->id);
+
+	/* Let in, it would write on at once. */
+	ok = CHECK(!kern_until(has_arrived, a, 5000), "%s: the new file was written to",
+		   a->id) &&
+	     ok;
+	e2e_note("%s: %u sessions of the old name, %u of them live", a->id,
+		 kern_sessions(a->nqn), kern_live(a->nqn));
+	return CHECK(kern_live(a->nqn) == 0, "%s: the host was let in", a->id) &&
+	       CHECK(strcmp(lab_nqn(&a->new), a->nqn) != 0, "%s again", a->nqn) &&
+	       CHECK(strcmp(lab_context(&a->new, "nqn"), lab_context(&a->old, "nqn")) ==
+			     0,
+		     "the volume_context differs") &&
+	       ok;
+}
+
+/* The old one's leftover goes from this host, and it takes the new one. */
+static bool take_new(struct again *a)
+{
+	uint64_t synced;
+
+	a->writer.shared->must_end = true;
+	(void)kill(a->writer.pid, SIGKILL);
+	if (!lab_steps(&lab, &a->old, VOL_NODE_UNPUBLISH, VOL_UNSTAGE) ||
+	    !CHECK(writer_end(&a->writer, BACK_MS), "the writer hangs") ||
+	    !lab_is_gone(&a->old, a->nqn) ||
+	    !vol_must(&lab.driver, &a->new, VOL_UNPUBLISH))
+		return false;
+	synced = a->track.slots;
+	a->new.node = NULL;
+	lab_track(&a->new, &a->track);
+	return lab_steps(&lab, &a->new, VOL_PUBLISH, VOL_NODE_PUBLISH) &&
+	       CHECK(track_write(&a->track, 0, synced), "not written") &&
+	       lab_down(&lab, &a->new) && lab_data_right(&lab, &a->new, synced) &&
+	       vol_must(&lab.driver, &a->new, VOL_DELETE);
+}
+
+/* The namespaces keep their UUIDs, so that the kernel knows its device again if it is let
+ * in. */
+static void made_again(void)
+{
+	static const char *const stable[] = { "--ns-uuid", "stable", NULL };
+	static const char *const quick[] = { "--refusal-settle=2s", NULL };
+	static struct again all[] = { { .id = "pvc-again-deleted" },
+				      { .id = "pvc-again-fenced", .is_fenced = true } };
+
+	kern_expect("lost async page write|I/O error|blocked for more than");
+	lab = (struct lab){ .sim_args = stable, .driver_args = quick };
+	if (lab_open(&lab))
+		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+			struct again *a = &all[i];
+
+			(void)(hold_and_lose(a) && make_again(a) && is_untouched(a) &&
+			       take_new(a));
+			writer_free(&a->writer);
+		}
+	lab_close(&lab);
+}
+
 static const struct e2e_test tests[] = { { "another-file", another_file, true },
 					 { "names", names, true },
+					 { "made-again", made_again, true },
 					 { 0 } };
 
 int main(int argc, char **argv)
