@@ -41,6 +41,15 @@ static int listen_to_kernel(void)
 	return fd;
 }
 
+/* The kernel makes a disk's node before the disk can be opened; this link comes between. */
+static bool may_be_opened(unsigned subsystem, unsigned ns)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/sys/block/nvme%un%u/bdi", subsystem, ns);
+	return access(path, F_OK) == 0;
+}
+
 /* The device of that session: its own, or the head above it with multipath. */
 static bool find_device(int number, char device[KERN_NAME])
 {
@@ -57,7 +66,7 @@ static bool find_device(int number, char device[KERN_NAME])
 		    sscanf(e->d_name, "nvme%un%u", &subsystem, &ns) != 2)
 			continue;
 		(void)snprintf(device, KERN_NAME, "/dev/nvme%un%u", subsystem, ns);
-		ok = access(device, F_OK) == 0;
+		ok = access(device, F_OK) == 0 && may_be_opened(subsystem, ns);
 	}
 	if (d)
 		closedir(d);

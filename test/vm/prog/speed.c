@@ -10,6 +10,7 @@
 
 #include "e2e/child.h"
 #include "vm/bare.h"
+#include "vm/crowd.h"
 #include "vm/lab.h"
 
 static const char host_id[] = "8d3f1f5e-54b3-4bd2-9b7e-0c3a52b9d101";
@@ -38,14 +39,18 @@ static int64_t median(int64_t *t, unsigned n)
 	return t[n / 2];
 }
 
+/* With the settings that the driver is given. */
 static void by_hand(const struct vol *v, struct bare *b)
 {
+	const char *keep = lab_context(v, "keepAliveTmo");
+
 	b->session = (struct hand_session){
 		.nqn = lab_nqn(v),
 		.hostnqn = host_nqn,
 		.hostid = host_id,
 		.port = (unsigned)atoi(lab_context(v, "nvmePort")),
-		.options = "ctrl_loss_tmo=-1",
+		.options = *keep ? "ctrl_loss_tmo=-1,keep_alive_tmo=120"
+				 : "ctrl_loss_tmo=-1",
 	};
 	b->fs = v->fs ? v->fs : "ext4";
 	b->dir = v->staging;
@@ -123,7 +128,6 @@ static void stage(void)
 struct crowd {
 	unsigned n;
 	struct vol *vol;
-	struct rpc_call *call;
 	struct bare *hand; /* shared with children */
 };
 
@@ -131,48 +135,23 @@ static bool crowd_open(struct crowd *c, unsigned n)
 {
 	c->n = n;
 	c->vol = calloc(n, sizeof(*c->vol));
-	c->call = calloc(n, sizeof(*c->call));
 	c->hand = mmap(NULL, n * sizeof(*c->hand), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return CHECK(c->vol && c->call && c->hand != MAP_FAILED, "memory");
+	return CHECK(c->vol && c->hand != MAP_FAILED, "memory");
 }
 
 static void crowd_close(struct crowd *c)
 {
 	munmap(c->hand, c->n * sizeof(*c->hand));
-	free(c->call);
 	free(c->vol);
 }
 
-/* One step of all at once; the time until the last has ended, or -1. */
-static int64_t crowd_do(struct driver *d, struct crowd *c, enum vol_step step)
+static bool crowd_prepare(struct lab *l, struct crowd *c)
 {
-	int64_t began = now_us();
-	bool ok = true;
-
+	if (!crowd_make(l, c->vol, c->n, "pvc-crowd"))
+		return false;
 	for (unsigned i = 0; i < c->n; i++)
-		vol_start(d, &c->vol[i], step, &c->call[i]);
-	for (unsigned i = 0; i < c->n; i++) {
-		enum err_code code = vol_end(d, &c->vol[i], step, &c->call[i]);
-
-		ok = CHECK(code == ERR_OK, "%s of %s: %s", vol_step_name(step),
-			   c->vol[i].id, rpc_message()) &&
-		     ok;
-	}
-	return ok ? now_us() - began : -1;
-}
-
-static bool crowd_prepare(struct lab *l, struct driver *node, struct crowd *c)
-{
-	char id[32];
-
-	for (unsigned i = 0; i < c->n; i++) {
-		(void)snprintf(id, sizeof(id), "pvc-crowd-%03u", i);
-		lab_vol(l, &c->vol[i], id);
-		if (!prepare(l, node, &c->vol[i]))
-			return false;
 		by_hand(&c->vol[i], &c->hand[i]);
-	}
 	return true;
 }
 
@@ -183,19 +162,19 @@ static void crowd(void)
 	struct crowd c;
 
 	if (lab_open(&l) && crowd_open(&c, (unsigned)e2e_ops(CROWD))) {
-		if (crowd_prepare(&l, &l.driver, &c))
+		if (crowd_prepare(&l, &c))
 			hand = bare_stage_all(c.hand, c.n);
 		for (unsigned i = 0; hand >= 0 && i < c.n; i++)
 			bare_unstage(&c.hand[i]);
 		if (hand >= 0 && !e2e_failed())
-			driver = crowd_do(&l.driver, &c, VOL_STAGE);
+			driver = crowd_do(&l.driver, c.vol, c.n, VOL_STAGE);
 		if (driver >= 0)
 			e2e_note("bench: %u volumes staged at once: %.1f s; by hand %.1f "
 				 "s; ratio %.2f (1.3 wanted)",
 				 c.n, (double)driver / 1e6, (double)hand / 1e6,
 				 (double)driver / (double)hand);
 		if (driver >= 0)
-			crowd_do(&l.driver, &c, VOL_UNSTAGE);
+			crowd_do(&l.driver, c.vol, c.n, VOL_UNSTAGE);
 		crowd_close(&c);
 	}
 	lab_close(&l);
@@ -249,9 +228,10 @@ static void size(void)
 	driver_open(&node);
 	if (lab_open(&l) && driver_start(&node) &&
 	    crowd_open(&c, (unsigned)e2e_ops(STAGED))) {
-		if (crowd_prepare(&l, &node, &c) && crowd_do(&node, &c, VOL_STAGE) >= 0) {
+		if (crowd_prepare(&l, &c) &&
+		    crowd_do(&node, c.vol, c.n, VOL_STAGE) >= 0) {
 			measure_size(&node, c.n);
-			crowd_do(&node, &c, VOL_UNSTAGE);
+			crowd_do(&node, c.vol, c.n, VOL_UNSTAGE);
 		}
 		crowd_close(&c);
 	}
