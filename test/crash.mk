@@ -17,7 +17,7 @@ CRASHBIN := $(BUILD)/test/crash/rds-csi-crash
 programs: $(CRASHBIN)
 $(CRASHBIN): $(BUILD)/src/main.o $(BUILD)/test/crash/hook.o $(LIB)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(LDFLAGS) -pthread -Wl,--wrap=op_start,--wrap=op_move,--wrap=uv_spawn,--wrap=proc_child_spawn $^ $(LDLIBS) -o $@
+	$(Q)$(CC) $(LDFLAGS) -pthread -Wl,--wrap=op_start,--wrap=op_move,--wrap=uv_spawn,--wrap=proc_child_spawn,--wrap=proc_worker_give $^ $(LDLIBS) -o $@
 
 -include $(BUILD)/test/crash/hook.d
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -76,32 +77,44 @@ static int sync_dir_of(const char *path)
 	return rc;
 }
 
-static int write_new(const char *path, const void *data, size_t n)
+static int write_new(const char *path, const void *data, size_t n, bool must_last)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int rc;
 
 	if (fd < 0)
 		return -1;
-	rc = write_all(fd, data, n) || fsync(fd);
+	rc = write_all(fd, data, n) || (must_last && fsync(fd));
 	if (close(fd) || rc)
 		return -1;
 	return 0;
 }
 
-int fsio_write(const char *path, const void *data, size_t n, struct err *err)
+static int put(const char *path, const void *data, size_t n, bool must_last,
+	       struct err *err)
 {
 	char tmp[PATH_MAX];
 	int len = snprintf(tmp, sizeof(tmp), "%s.new", path);
 
 	if (len < 0 || (size_t)len >= sizeof(tmp))
 		return err_set(err, ERR_INVALID, "path too long");
-	if (write_new(tmp, data, n) || rename(tmp, path)) {
+	if (write_new(tmp, data, n, must_last) || rename(tmp, path)) {
 		(void)fail(err, "write", path);
 		(void)unlink(tmp);
 		return -1;
 	}
-	return sync_dir_of(path) ? fail(err, "sync the directory of", path) : 0;
+	return must_last && sync_dir_of(path) ? fail(err, "sync the directory of", path)
+					      : 0;
+}
+
+int fsio_write(const char *path, const void *data, size_t n, struct err *err)
+{
+	return put(path, data, n, true, err);
+}
+
+int fsio_replace(const char *path, const void *data, size_t n, struct err *err)
+{
+	return put(path, data, n, false, err);
 }
 
 int fsio_remove(const char *path, struct err *err)

@@ -30,7 +30,7 @@ enum {
 	ST_DONE,
 	ST_N
 };
-enum { GRACE_MS = 2000, DRAIN_MS = 1000 };
+enum { GRACE_MS = 2000, DRAIN_MS = 1000, N_OUTPUTS = 2 };
 
 static const char *const names[ST_N] = { "start",    "running", "terminating", "killing",
 					 "draining", "closing", "done" };
@@ -126,47 +126,66 @@ static void feed(struct proc *p)
 }
 
 /* The child's op is started first: from here on the only way out is by its done(). */
+static int start_program(struct proc *p)
+{
+	struct proc_child *c = proc_child_new(p->registry, p);
+
+	if (!c) {
+		op_fail(&p->op, ERR_EXHAUSTED, "out of memory");
+		return -1;
+	}
+	p->child = c;
+	op_ref(&p->op);
+	open_pipe(p, &p->out_pipe);
+	open_pipe(p, &p->err_pipe);
+	if (p->n_input)
+		open_pipe(p, &p->in_pipe);
+	int rc = proc_child_spawn(c, p);
+
+	if (rc) {
+		op_fail(&p->op, ERR_PRECONDITION, "cannot run %s: %s", p->argv[0],
+			uv_strerror(rc));
+		c->has_exited = true;
+		return -1;
+	}
+	(void)uv_read_start((uv_stream_t *)&p->out_pipe, on_alloc, on_output);
+	(void)uv_read_start((uv_stream_t *)&p->err_pipe, on_alloc, on_output);
+	feed(p);
+	return 0;
+}
+
+static int start_child(struct proc *p)
+{
+	int rc;
+
+	if (p->entry && !p->n_input && proc_worker_give(p) == 0) {
+		op_ref(&p->op);
+		p->n_eof = N_OUTPUTS;
+		rc = 0;
+	} else {
+		rc = start_program(p);
+	}
+	if (p->child) {
+		(void)snprintf(p->child->key, PROC_MAX_KEY, "%s", p->key ? p->key : "");
+		p->child->what = p->what ? p->what : p->argv[0];
+	}
+	return rc;
+}
+
 static void do_start(struct proc *p)
 {
 	struct op *op = &p->op;
-	struct proc_child *c;
-	int rc;
 
 	if (!op_failed(op) && is_key_taken(p))
 		op_fail(op, ERR_ABORTED,
 			"the previous %s of this volume is still in the kernel",
 			p->argv[0]);
-	c = op_failed(op) ? NULL : mem_calloc(1, sizeof(*c));
-	if (!c) {
-		op_fail(op, ERR_EXHAUSTED, "out of memory");
-		op_move(op, ST_DONE);
+	if (!op_failed(op) && start_child(p) == 0) {
+		op_set_deadline(op, clock_now_ms(op->loop) + p->timeout_ms);
+		op_move(op, ST_RUNNING);
 		return;
 	}
-	c->registry = p->registry;
-	c->owner = p;
-	(void)snprintf(c->key, sizeof(c->key), "%s", p->key ? p->key : "");
-	c->what = p->what ? p->what : p->argv[0];
-	list_append(&p->registry->children, &c->node);
-	proc_child_start(c);
-	p->child = c;
-	op_ref(op);
-	open_pipe(p, &p->out_pipe);
-	open_pipe(p, &p->err_pipe);
-	if (p->n_input)
-		open_pipe(p, &p->in_pipe);
-	rc = proc_child_spawn(c, p);
-	if (rc) {
-		op_fail(op, ERR_PRECONDITION, "cannot run %s: %s", p->argv[0],
-			uv_strerror(rc));
-		c->has_exited = true;
-		op_move(op, ST_CLOSING);
-		return;
-	}
-	(void)uv_read_start((uv_stream_t *)&p->out_pipe, on_alloc, on_output);
-	(void)uv_read_start((uv_stream_t *)&p->err_pipe, on_alloc, on_output);
-	feed(p);
-	op_set_deadline(op, clock_now_ms(op->loop) + p->timeout_ms);
-	op_move(op, ST_RUNNING);
+	op_move(op, p->child ? ST_CLOSING : ST_DONE);
 }
 
 static bool has_exited(const struct proc *p)
@@ -189,8 +208,9 @@ static void abandon(struct proc *p)
 	p->is_stuck = true;
 	p->child = NULL;
 	c->owner = NULL;
+	c->is_stuck = true;
 	c->registry->n_stuck++;
-	uv_unref(&c->handle.any);
+	proc_child_hold(c, false);
 	p->op.refs--; /* the one held for the child; others remain for the pipes */
 }
 
@@ -247,7 +267,7 @@ static void step(struct op *op)
 				return;
 			break;
 		case ST_DRAINING:
-			if (p->n_eof < 2 && clock_timer_is_running(&p->timer))
+			if (p->n_eof < N_OUTPUTS && clock_timer_is_running(&p->timer))
 				return;
 			op_move(op, ST_CLOSING);
 			break;

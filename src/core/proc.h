@@ -3,6 +3,7 @@
 #include "core/buf.h"
 #include "core/list.h"
 #include "core/op.h"
+#include "core/proc_fork.h"
 
 /* One child process as an op: argv without a shell, an optional input, both outputs up to
  * a cap, a deadline. The child gets a fixed short environment, /dev/null or the input on
@@ -17,14 +18,18 @@ enum { PROC_MAX_OUTPUT = 64 * 1024, PROC_MAX_KEY = 256, PROC_FD = 3 };
 struct proc_registry {
 	uv_loop_t *loop;
 	struct list children; /* every child that is not reaped yet */
-	unsigned n_stuck;     /* those of them whose op has ended */
+	unsigned n_stuck;     /* those of them whose op has ended without them */
+	struct clock_timer quiet;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 };
 
 void proc_registry_init(struct proc_registry *reg, uv_loop_t *loop);
-/* Forgets the stuck children (nobody reaps them then) and calls stopped once, from the
- * loop. No proc of this registry may be running. */
+/* Has a worker ready for the first job; best early, while this process is small. One
+ * stays ready from then on, those that a burst has needed leave after it. */
+void proc_registry_prepare(struct proc_registry *reg, proc_entry_fn *entry);
+/* Ends the workers, forgets the stuck children (nobody reaps them then) and calls stopped
+ * once, from the loop. No proc of this registry may be running. */
 void proc_registry_stop(struct proc_registry *reg, void (*stopped)(void *), void *arg);
 /* What the stuck child under that key was to do, NULL when none is stuck there. */
 const char *proc_registry_stuck(struct proc_registry *reg, const char *key);
@@ -34,9 +39,10 @@ struct proc {
 	/* Arguments, set before proc_start; texts are borrowed until done(). */
 	const char *const *argv; /* ended by NULL; argv[0] a path, or a name in /usr/sbin,
 				    /usr/bin, /sbin, /bin */
-	/* NULL: argv is run. Else it is called in a fork with the rest of argv, unless
-	 * there is input or a fork cannot be had: see core/proc_fork.h. */
-	void (*entry)(int argc, char **argv);
+	/* NULL: argv is run. Else a worker calls it with the rest of argv, and its answer
+	 * is the output, unless there is input or no worker can be had: see
+	 * core/proc_fork.h. All of one registry have the same. */
+	proc_entry_fn *entry;
 	struct proc_registry *registry;
 	const char *key;  /* NULL: not exclusive */
 	const char *what; /* static; for proc_registry_stuck */

@@ -47,12 +47,16 @@ struct nvme_stats {
 	uint64_t total_inodes, used_inodes, free_inodes; /* 0 total: not counted */
 };
 
-/* The fsync'd record of one volume on this node: what was begun. Facts only grow until
- * the record is forgotten at a proven detach. */
+/* The record of one volume on this node: what was begun. Facts only grow until the record
+ * is forgotten at a proven detach. */
 enum nvme_stage { NVME_ATTACHING, NVME_FORMATTING, NVME_READY, NVME_STAGED };
 struct nvme_record {
 	enum nvme_stage stage;
 	bool is_this_boot; /* read only; another boot's record is a hint */
+	/* Write only: what is written need not outlive a power cut, for with this boot
+	 * all that it tells of goes. Never of FORMATTING, nor of what comes right after
+	 * it: the one is read after a reboot, and must not come back by then. */
+	bool may_be_lost;
 	bool is_block, is_readonly;
 	bool was_mounted; /* ever, under this record */
 	bool is_adopted;  /* found staged, by another driver or before a lost disk */

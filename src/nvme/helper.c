@@ -122,12 +122,12 @@ static int run(int argc, char **argv, struct reply *r, struct err *err)
 		       argc - 2);
 }
 
-/* Killed by SIGTERM like any other; the default dispositions are those of the spawner. */
-int helper_main(int argc, char **argv)
+/* One that is too long would be cut, and is no valid line then. */
+size_t helper_answer(int argc, char **argv, char *out, size_t max)
 {
 	static struct reply r;
 	struct err err = { .code = ERR_OK };
-	ssize_t n;
+	size_t n;
 
 	(void)umask(022);
 	reply_begin(&r);
@@ -136,6 +136,17 @@ int helper_main(int argc, char **argv)
 	reply_add_u64(&r, "code", (uint64_t)err.code);
 	reply_add_str(&r, "msg", err.msg);
 	reply_end(&r);
-	n = write(STDOUT_FILENO, r.text, strlen(r.text));
-	_exit(n == (ssize_t)strlen(r.text) ? 0 : 1);
+	n = strlen(r.text);
+	n = n < max ? n : max;
+	memcpy(out, r.text, n);
+	return n;
+}
+
+/* Killed by SIGTERM like any other; the default dispositions are those of the spawner. */
+int helper_main(int argc, char **argv)
+{
+	static char line[REPLY_MAX];
+	size_t n = helper_answer(argc, argv, line, sizeof(line));
+
+	_exit(write(STDOUT_FILENO, line, n) == (ssize_t)n ? 0 : 1);
 }

@@ -16,6 +16,7 @@ enum {
 	NAMESPACE_WITHIN_MS = 10000,
 	RESCANNED_WITHIN_MS = 5000,
 	BACK_WITHIN_MS = 45000,
+	OPENED_WITHIN_MS = 1000,
 	REREAD_FIRST_MS = 1000, /* for an event that was lost; then four times as late */
 };
 
@@ -27,6 +28,7 @@ struct attach {
 	struct nvme_session *session; /* the one that counts, NULL = none */
 	struct nvme_device dev;
 	unsigned n_devs;
+	uint64_t opened_by_ms; /* of a kernel that has no such link */
 };
 
 /* ---- what is there
@@ -41,6 +43,17 @@ static void pick(struct attach *a)
 			a->session = &a->sessions.at[i];
 }
 
+/* The kernel makes a disk's node before the disk can be opened, and whoever comes too
+ * early has it run modprobe for the device's number, twice (6.1, 6.12: add_disk,
+ * blkdev_get_no_open). This link is made right before it can, and an event follows. */
+static bool may_be_opened(const struct attach *a)
+{
+	char path[sizeof(a->dev.path) + 32];
+
+	(void)snprintf(path, sizeof(path), "/sys/block/%s/bdi", a->dev.path + 5);
+	return access(path, F_OK) == 0 || helper_now_ms() >= a->opened_by_ms;
+}
+
 /* Once it is known only this one is read: there may be hundreds. */
 static int see(struct attach *a, enum nvme_state *ret, struct err *err)
 {
@@ -50,16 +63,24 @@ static int see(struct attach *a, enum nvme_state *ret, struct err *err)
 	if (a->session && sysfs_nvme_read("/sys", &wanted, a->session->ctrl, a->session))
 		a->session = NULL;
 	if (!a->session) {
-		if (sysfs_nvme_find("/sys", &wanted, &a->sessions, err))
+		if (sysfs_nvme_find("/sys", &wanted, &helper_names, &a->sessions, err))
 			return -1;
 		pick(a);
 	}
 	*ret = a->session ? a->session->state : NVME_ABSENT;
 	if (a->session)
 		a->n_devs = sysfs_nvme_devices("/sys", a->session->ctrl, &a->dev, 1);
-	if (*ret == NVME_LIVE && !a->n_devs)
+	if (*ret == NVME_LIVE && (!a->n_devs || !may_be_opened(a)))
 		*ret = NVME_EMPTY;
 	return 0;
+}
+
+static void wait_for(const struct attach *a, uint64_t wait_ms)
+{
+	if (a->session)
+		uevent_wait_for(a->events, a->session->ctrl, wait_ms);
+	else
+		uevent_wait(a->events, wait_ms);
 }
 
 /* Waits, by event, while it is in that state. */
@@ -68,12 +89,13 @@ static int await(struct attach *a, enum nvme_state state, uint64_t limit_ms,
 {
 	uint64_t now = helper_now_ms(), end = now + limit_ms, reread = REREAD_FIRST_MS;
 
+	a->opened_by_ms = now + OPENED_WITHIN_MS;
 	for (;; now = helper_now_ms()) {
 		if (see(a, ret, err))
 			return -1;
 		if (*ret != state || now >= end)
 			return 0;
-		uevent_wait(a->events, end - now < reread ? end - now : reread);
+		wait_for(a, end - now < reread ? end - now : reread);
 		reread *= 4;
 	}
 }
@@ -134,10 +156,9 @@ static int connect_by(nvme_root_t root, const struct attach *a, int log, struct 
 	return tell(log, err);
 }
 
-/* Nothing is freed: the child ends soon. */
 static int connect_new(struct attach *a, struct err *err)
 {
-	int log = memfd_create("log", MFD_CLOEXEC);
+	int log = memfd_create("log", MFD_CLOEXEC), rc;
 	FILE *f = log < 0 ? NULL : fdopen(log, "w");
 	nvme_root_t root;
 
@@ -146,7 +167,11 @@ static int connect_new(struct attach *a, struct err *err)
 	(void)setvbuf(f, NULL, _IONBF, 0);
 	root = nvme_create_root(f, LOG_INFO);
 	a->session = NULL;
-	return root ? connect_by(root, a, log, err) : err_nomem(err);
+	rc = root ? connect_by(root, a, log, err) : err_nomem(err);
+	if (root)
+		nvme_free_tree(root);
+	(void)fclose(f);
+	return rc;
 }
 
 /* ---- the whole way
@@ -209,7 +234,7 @@ static int see_size(struct attach *a, int fd, uint64_t size, struct err *err)
 
 	if (size == a->dev.size_bytes)
 		return 0;
-	if (sysfs_nvme_find("/sys", &wanted, &a->sessions, err))
+	if (sysfs_nvme_find("/sys", &wanted, &helper_names, &a->sessions, err))
 		return -1;
 	return helper_nvme_refresh(&a->sessions, fd, a->events, err);
 }

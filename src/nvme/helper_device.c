@@ -40,18 +40,19 @@ int helper_wipe(char *const *argv, struct reply *r, struct err *err)
 		return -1;
 	if (ioctl(fd, BLKGETSIZE64, &size))
 		return helper_fail(err, "size of", argv[0]);
+	memset(block, 0, sizeof(block)); /* an earlier verb may have read into it */
 	for (unsigned i = 0; i < 2 && probe_stretch(size, i, &offset, &n); i++)
 		if (pwrite(fd, block, n, (off_t)offset) != (ssize_t)n)
 			return helper_fail(err, "wipe", argv[0]);
 	return fsync(fd) ? helper_fail(err, "wipe", argv[0]) : 0;
 }
 
-static bool read_all(int fd, size_t n, uint64_t offset)
+static bool read_to(unsigned char *to, int fd, size_t n, uint64_t offset)
 {
 	size_t got = 0;
 
 	while (got < n) {
-		ssize_t k = pread(fd, block + got, n - got, (off_t)(offset + got));
+		ssize_t k = pread(fd, to + got, n - got, (off_t)(offset + got));
 
 		if (k < 0 && errno == EINTR)
 			continue;
@@ -60,6 +61,11 @@ static bool read_all(int fd, size_t n, uint64_t offset)
 		got += (size_t)k;
 	}
 	return true;
+}
+
+static bool read_all(int fd, size_t n, uint64_t offset)
+{
+	return read_to(block, fd, n, offset);
 }
 
 /* Random: the kernel would read 128 KiB around each sample. */
@@ -96,8 +102,10 @@ static blkid_probe new_probe(int fd)
 {
 	blkid_probe pr = blkid_new_probe();
 
-	if (!pr || blkid_probe_set_device(pr, fd, 0, 0))
+	if (!pr || blkid_probe_set_device(pr, fd, 0, 0)) {
+		blkid_free_probe(pr);
 		return NULL;
+	}
 	(void)blkid_probe_enable_superblocks(pr, 1);
 	(void)blkid_probe_set_superblocks_flags(
 		pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
@@ -111,29 +119,25 @@ static bool has_own(int fd, const char *uuid, struct probe_facts *f)
 	static char ext4[] = "ext4", ext3[] = "ext3", xfs[] = "xfs", btrfs[] = "btrfs";
 	static char *served[] = { ext4, ext3, xfs, btrfs, NULL };
 	blkid_probe pr = *uuid ? new_probe(fd) : NULL;
+	bool is_own;
 
-	if (!pr || blkid_probe_filter_superblocks_type(pr, BLKID_FLTR_ONLYIN, served) ||
-	    blkid_do_safeprobe(pr))
-		return false;
-	lookup(pr, "UUID", f->uuid, sizeof(f->uuid));
-	if (strcmp(f->uuid, uuid) != 0)
-		return false;
-	lookup(pr, "TYPE", f->type, sizeof(f->type));
-	lookup(pr, "USAGE", f->usage, sizeof(f->usage));
-	return true;
+	if (pr &&
+	    blkid_probe_filter_superblocks_type(pr, BLKID_FLTR_ONLYIN, served) == 0 &&
+	    blkid_do_safeprobe(pr) == 0)
+		lookup(pr, "UUID", f->uuid, sizeof(f->uuid));
+	is_own = f->uuid[0] && strcmp(f->uuid, uuid) == 0;
+	if (is_own) {
+		lookup(pr, "TYPE", f->type, sizeof(f->type));
+		lookup(pr, "USAGE", f->usage, sizeof(f->usage));
+	}
+	blkid_free_probe(pr);
+	return is_own;
 }
 
-static enum probe_blkid ask_blkid(int fd, const char *uuid, struct probe_facts *f)
+static enum probe_blkid ask_for_all(blkid_probe pr, struct probe_facts *f)
 {
-	blkid_probe pr;
 	int rc;
 
-	if (has_own(fd, uuid, f))
-		return PROBE_BLKID_FOUND;
-	f->uuid[0] = '\0';
-	pr = new_probe(fd);
-	if (!pr)
-		return PROBE_BLKID_ERROR;
 	(void)blkid_probe_enable_partitions(pr, 1);
 	errno = 0;
 	rc = blkid_do_safeprobe(pr);
@@ -149,15 +153,34 @@ static enum probe_blkid ask_blkid(int fd, const char *uuid, struct probe_facts *
 	return rc == 1 ? PROBE_BLKID_NOTHING : PROBE_BLKID_ERROR;
 }
 
+static enum probe_blkid ask_blkid(int fd, const char *uuid, struct probe_facts *f)
+{
+	enum probe_blkid found;
+	blkid_probe pr;
+
+	if (has_own(fd, uuid, f))
+		return PROBE_BLKID_FOUND;
+	f->uuid[0] = '\0';
+	pr = new_probe(fd);
+	if (!pr)
+		return PROBE_BLKID_ERROR;
+	found = ask_for_all(pr, f);
+	blkid_free_probe(pr);
+	return found;
+}
+
+/* Only its own block, which libblkid has just read. */
 static void read_super(int fd, struct probe_facts *f)
 {
 	struct nvme_content c = { .fs_type = "" };
+	uint64_t at;
 
-	if (f->size_bytes < FS_HEAD || !read_all(fd, FS_HEAD, 0)) {
+	(void)snprintf(c.fs_type, sizeof(c.fs_type), "%.15s", f->type);
+	at = fs_uuid_at(c.fs_type);
+	if (f->size_bytes < FS_HEAD || !read_to(block + at, fd, FS_BLOCK, at)) {
 		f->has_read_error = true;
 		return;
 	}
-	(void)snprintf(c.fs_type, sizeof(c.fs_type), "%.15s", f->type);
 	fs_read_super(block, FS_HEAD, &c, &f->is_unfinished);
 	f->fs_size_bytes = c.fs_size_bytes;
 	f->is_dirty = c.is_dirty;

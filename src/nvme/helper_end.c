@@ -59,7 +59,7 @@ int helper_nvme_detach(char *const *argv, struct reply *r, struct err *err)
 	int events = uevent_open();
 	struct nvme_sessions s;
 
-	if (sysfs_nvme_find("/sys", &wanted, &s, err) ||
+	if (sysfs_nvme_find("/sys", &wanted, &helper_names, &s, err) ||
 	    check_all_unused(&s, events, err))
 		return -1;
 	flush_all(&s, events, r);
@@ -73,7 +73,7 @@ int helper_nvme_cut(char *const *argv, struct reply *r, struct err *err)
 	struct nvme_sessions s;
 
 	(void)r;
-	if (sysfs_nvme_find("/sys", &wanted, &s, err))
+	if (sysfs_nvme_find("/sys", &wanted, &helper_names, &s, err))
 		return -1;
 	return helper_nvme_end(&s, events, err);
 }
@@ -86,7 +86,7 @@ int helper_nvme_cut_others(char *const *argv, struct reply *r, struct err *err)
 	unsigned n = 0;
 
 	(void)r;
-	if (sysfs_nvme_find("/sys", &wanted, &s, err))
+	if (sysfs_nvme_find("/sys", &wanted, &helper_names, &s, err))
 		return -1;
 	for (unsigned i = 0; i < s.n; i++)
 		if (strcmp(s.at[i].nqn, argv[0]) != 0)
@@ -109,7 +109,7 @@ int helper_nvme_rescan(char *const *argv, struct reply *r, struct err *err)
 	if (!name || sysfs_nvme_nqn_of("/sys", name + 1, nqn))
 		return err_set(err, ERR_UNAVAILABLE, "%.64s is no NVMe device any more",
 			       argv[0]);
-	if (sysfs_nvme_find("/sys", &wanted, &s, err))
+	if (sysfs_nvme_find("/sys", &wanted, &helper_names, &s, err))
 		return -1;
 	fd = open(argv[0], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

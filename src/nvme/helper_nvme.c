@@ -31,6 +31,8 @@ enum {
 	REREAD_MS = 250, /* of a state, whose change makes no event */
 };
 
+struct nvme_names helper_names;
+
 /* The kernel makes the node before it tells of the device, and lets nobody open it for a
  * moment more (ENXIO: add_disk has not come to its end). */
 int helper_nvme_open(const struct nvme_device *dev, int flags, int events,

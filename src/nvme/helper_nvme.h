@@ -5,6 +5,9 @@
 
 /* What the NVMe verbs share. In the child only: all of it may block in the kernel. */
 
+/* Of this process, from one verb to the next. */
+extern struct nvme_names helper_names;
+
 /* Opens the device's node in /dev, and sees that it is this device's. Waits a little for
  * a node that the kernel is about to make; never makes one: the kernel removes only
  * those that it has made itself. -1 with err. */

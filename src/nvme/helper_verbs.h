@@ -6,7 +6,9 @@
 
 /* The verbs of the helper, one function each. argv holds the arguments after the verb,
  * counted already. 0 with members added to the reply, or -1 with err. They run in a child
- * that ends right after: what they open may stay open. */
+ * that closes what they leave open, and may go on to another verb: nothing is told
+ * from one to the next by memory but what the kernel keeps as it is, and what is
+ * allocated is freed. */
 typedef int helper_verb_fn(char *const *argv, struct reply *r, struct err *err);
 
 helper_verb_fn helper_nothing;	   /* an effect that the back end has not */

@@ -252,3 +252,56 @@ int mountinfo_view(const char *text, const struct nvme_query *q,
 	mem_free(e);
 	return rc < 0 ? -1 : 0;
 }
+
+/* ---- few of many
+ * ------------------------------------------------------------------------ */
+
+/* The nearest of the hits, NULL when there is none. */
+static const char *first_of(const char *const hits[MOUNTINFO_WORDS])
+{
+	const char *first = NULL;
+
+	for (unsigned i = 0; i < MOUNTINFO_WORDS; i++)
+		if (hits[i] && (!first || hits[i] < first))
+			first = hits[i];
+	return first;
+}
+
+int mountinfo_pick(const char *text, const char *const words[MOUNTINFO_WORDS],
+		   struct buf *ret)
+{
+	const char *hits[MOUNTINFO_WORDS], *hit;
+	int rc = 0;
+
+	for (unsigned i = 0; i < MOUNTINFO_WORDS; i++)
+		hits[i] = words[i] && words[i][0] ? strstr(text, words[i]) : NULL;
+	while (!rc && (hit = first_of(hits))) {
+		const char *line = hit, *end = hit + strcspn(hit, "\n");
+
+		while (line > text && line[-1] != '\n')
+			line--;
+		end += *end == '\n';
+		rc = buf_append(ret, line, (size_t)(end - line));
+		for (unsigned i = 0; i < MOUNTINFO_WORDS; i++)
+			if (hits[i] && hits[i] < end)
+				hits[i] = strstr(end, words[i]);
+	}
+	return rc;
+}
+
+size_t mountinfo_plain(const char *path, const char **ret)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/._-~";
+	size_t longest = 0;
+
+	*ret = path;
+	for (size_t n; *path; path += n + (path[n] != '\0')) {
+		n = strspn(path, plain);
+		if (n <= longest)
+			continue;
+		longest = n;
+		*ret = path;
+	}
+	return longest;
+}

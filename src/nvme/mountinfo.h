@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/buf.h"
 #include "core/err.h"
 #include "nvme/nvme.h"
 
@@ -48,4 +49,14 @@ int mountinfo_view(const char *text, const struct nvme_query *q,
 /* The topmost mount at path: 1 and *ret, 0 when there is none, -1 as above. */
 int mountinfo_top(const char *text, const char *path, struct mountinfo_entry *ret,
 		  struct err *err);
+
+/* The lines that hold one of the texts, as they are written there, in their order: among
+ * hundreds of mounts few concern a volume. At most MOUNTINFO_WORDS texts; one that is
+ * NULL or empty is none. 0, or -1 for lack of memory. */
+enum { MOUNTINFO_WORDS = 4 };
+int mountinfo_pick(const char *text, const char *const words[MOUNTINFO_WORDS],
+		   struct buf *ret);
+/* Of a path, what the kernel writes as it is, as far as it goes: the longest stretch of
+ * plain characters. Borrowed from path; its length. */
+size_t mountinfo_plain(const char *path, const char **ret);
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/fsio.h"
@@ -185,27 +186,52 @@ static int file_of(const struct record_dir *d, const char *id, const char *suffi
 	return n > 0 && n < PATH_MAX ? 0 : -1;
 }
 
-int record_read(const struct record_dir *d, const char *id, struct nvme_record *ret,
-		struct err *err)
+/* By its last write, and the clock. A clock that is behind, as of a machine without one
+ * before it has asked the network, makes an old file look new: then it is told of. */
+static bool is_of_earlier_boot(const char *path)
 {
-	char path[PATH_MAX];
+	struct timespec now, up;
+	struct stat st;
+
+	return stat(path, &st) == 0 && clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+	       clock_gettime(CLOCK_BOOTTIME, &up) == 0 &&
+	       st.st_mtim.tv_sec < now.tv_sec - up.tv_sec;
+}
+
+/* What another boot wrote is a hint, and may have been cut short with it, since not each
+ * write of it is synced: then the hint is lost, and no more. */
+static int read_whole(const struct record_dir *d, const char *id, const char *path,
+		      struct nvme_record *ret, struct err *err)
+{
 	struct buf b;
 	int rc;
 
-	if (file_of(d, id, "stage", path))
-		return err_set(err, ERR_INVALID, "path too long");
 	buf_init(&b, RECORD_MAX);
 	rc = fsio_read(path, &b, err);
 	if (!rc)
 		rc = b.len ? record_parse(b.data, id, d->boot_id, ret, err)
 			   : err_set(err, ERR_DATA_LOSS, "%s is empty", path);
 	buf_fini(&b);
-	return rc;
+	if (!rc || err->code != ERR_DATA_LOSS || !is_of_earlier_boot(path))
+		return rc;
+	(void)unlink(path);
+	return err_set(err, ERR_NOT_FOUND, "%s was cut short with an earlier boot", path);
+}
+
+int record_read(const struct record_dir *d, const char *id, struct nvme_record *ret,
+		struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (file_of(d, id, "stage", path))
+		return err_set(err, ERR_INVALID, "path too long");
+	return read_whole(d, id, path, ret, err);
 }
 
 int record_write(const struct record_dir *d, const char *id,
 		 const struct nvme_record *rec, struct err *err)
 {
+	bool may_be_lost = rec->may_be_lost && rec->stage != NVME_FORMATTING;
 	char path[PATH_MAX];
 	struct buf b;
 	int rc;
@@ -215,7 +241,8 @@ int record_write(const struct record_dir *d, const char *id,
 	buf_init(&b, RECORD_MAX);
 	rc = record_format(rec, id, d->boot_id, &b, err);
 	if (!rc)
-		rc = fsio_write(path, b.data, b.len, err);
+		rc = may_be_lost ? fsio_replace(path, b.data, b.len, err)
+				 : fsio_write(path, b.data, b.len, err);
 	buf_fini(&b);
 	return rc;
 }

@@ -23,6 +23,7 @@ struct record_dir {
 
 /* Makes the directory when missing, and reads the boot id. */
 int record_open(struct record_dir *d, const char *path, struct err *err);
+/* NOT_FOUND also when it is damaged and of an earlier boot. */
 int record_read(const struct record_dir *d, const char *id, struct nvme_record *ret,
 		struct err *err);
 int record_write(const struct record_dir *d, const char *id,

@@ -80,11 +80,6 @@ static const char *key_of(enum nvme_kind kind, const char *id, char out[PROC_MAX
 	return out;
 }
 
-static void be_helper(int argc, char **argv)
-{
-	helper_main(argc, argv);
-}
-
 static int prepare(struct request *q, struct err *err)
 {
 	struct nvme_req *req = q->req;
@@ -99,7 +94,7 @@ static int prepare(struct request *q, struct err *err)
 	if (make_command(q, err))
 		return -1;
 	if (q->host->is_self && q->command.is_helper)
-		q->proc.entry = be_helper;
+		q->proc.entry = helper_answer;
 	return is_reader ? 0
 			 : record_lock(&q->host->records, req->id, &q->proc.pass_fd, err);
 }
@@ -276,6 +271,8 @@ int request_host_init(struct request_host *host, uv_loop_t *loop, const char *st
 {
 	proc_registry_init(&host->children, loop);
 	list_init(&host->queue);
+	if (host->is_self)
+		proc_registry_prepare(&host->children, helper_answer);
 	return record_open(&host->records, state_dir, err);
 }
 

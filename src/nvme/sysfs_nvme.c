@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/mem.h"
 #include "core/str.h"
 #include "nvme/sysfs.h"
 
@@ -90,8 +91,72 @@ int sysfs_nvme_read(const char *root, const struct nvme_wanted *wanted, const ch
 	return 0;
 }
 
+/* ---- a crowd of sessions
+ * ---------------------------------------------------------------- */
+
+enum { NAMES_MAX = 8192, NAMES_STEP = 64 };
+struct nvme_name {
+	uint64_t ino;
+	char *nqn; /* owned */
+};
+
+void nvme_names_fini(struct nvme_names *names)
+{
+	for (unsigned i = 0; i < names->n; i++)
+		mem_free(names->at[i].nqn);
+	mem_free(names->at);
+	*names = (struct nvme_names){ .at = NULL };
+}
+
+/* The place for that session, NULL when there is none to be had. */
+static struct nvme_name *place_of(struct nvme_names *names, const char *ctrl)
+{
+	uint64_t number;
+	unsigned n;
+	struct nvme_name *at;
+
+	if (!names || !str_starts_with(ctrl, "nvme") || str_to_u64(ctrl + 4, &number) ||
+	    number >= NAMES_MAX)
+		return NULL;
+	if (number < names->n)
+		return &names->at[number];
+	n = (unsigned)number / NAMES_STEP * NAMES_STEP + NAMES_STEP;
+	at = mem_realloc(names->at, n * sizeof(*at));
+	if (!at)
+		return NULL;
+	memset(at + names->n, 0, (n - names->n) * sizeof(*at));
+	names->at = at;
+	names->n = n;
+	return &at[number];
+}
+
+/* Whether it is known to be another volume's. */
+static bool is_known_other(const char *root, const struct nvme_wanted *wanted,
+			   struct nvme_names *names, const struct dirent *e)
+{
+	struct nvme_name *known = place_of(names, e->d_name);
+	char nqn[NVME_NQN_MAX + 1], state[32];
+
+	if (!known)
+		return false;
+	if (known->nqn && known->ino == e->d_ino)
+		return !is_wanted(wanted, known->nqn);
+	mem_free(known->nqn);
+	known->nqn = NULL;
+	/* One that is being made has not always its name yet. */
+	if (sysfs_attr(state, sizeof(state), "%s/class/nvme/%.23s/state", root,
+		       e->d_name) ||
+	    nvme_state_of(state) != NVME_LIVE ||
+	    sysfs_attr(nqn, sizeof(nqn), "%s/class/nvme/%.23s/subsysnqn", root,
+		       e->d_name))
+		return false;
+	known->ino = e->d_ino;
+	known->nqn = mem_strdup(nqn);
+	return known->nqn && !is_wanted(wanted, nqn);
+}
+
 int sysfs_nvme_find(const char *root, const struct nvme_wanted *wanted,
-		    struct nvme_sessions *ret, struct err *err)
+		    struct nvme_names *names, struct nvme_sessions *ret, struct err *err)
 {
 	struct nvme_session s;
 	char path[256];
@@ -107,7 +172,8 @@ int sysfs_nvme_find(const char *root, const struct nvme_wanted *wanted,
 	if (!d)
 		return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
 	while (!rc && (e = readdir(d))) {
-		if (sysfs_nvme_read(root, wanted, e->d_name, &s))
+		if (is_known_other(root, wanted, names, e) ||
+		    sysfs_nvme_read(root, wanted, e->d_name, &s))
 			continue;
 		if (ret->n < NVME_SESSIONS_MAX)
 			ret->at[ret->n++] = s;

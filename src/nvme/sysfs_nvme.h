@@ -31,10 +31,21 @@ bool nvme_is_name_of(const char *nqn, const char *base); /* base or base.g<digit
 bool nvme_is_host_in(const char *host_nqn, const char *hosts);
 enum nvme_state nvme_state_of(const char *attribute);
 
-/* TCP sessions alone. 0, or -1: RESOURCE_EXHAUSTED when there are more than fit,
- * UNAVAILABLE when sysfs cannot be read. No NVMe in the kernel = no session. */
+/* Which NQN each session of this machine has, as it was read before: in a crowd of
+ * sessions all but one would be read for nothing. Known by the entry's inode number,
+ * which a session in the real sysfs has for itself alone as long as the kernel runs
+ * (kernfs: 64 bits, counted up). A zeroed one is empty. */
+struct nvme_names {
+	struct nvme_name *at; /* owned; by the session's number */
+	unsigned n;
+};
+void nvme_names_fini(struct nvme_names *names);
+
+/* TCP sessions alone; names NULL: all are read. 0, or -1: RESOURCE_EXHAUSTED when there
+ * are more than fit, UNAVAILABLE when sysfs cannot be read. No NVMe in the kernel = no
+ * session. */
 int sysfs_nvme_find(const char *root, const struct nvme_wanted *wanted,
-		    struct nvme_sessions *ret, struct err *err);
+		    struct nvme_names *names, struct nvme_sessions *ret, struct err *err);
 
 /* The one session of that name. 0, or -1 when there is none, or none that is wanted. */
 int sysfs_nvme_read(const char *root, const struct nvme_wanted *wanted, const char *ctrl,

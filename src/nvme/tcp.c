@@ -250,28 +250,78 @@ static int check_going(const struct nvme_tcp *t, const struct look *k, struct er
 		     : 0;
 }
 
-static int look_at(const struct nvme_tcp *t, struct look *k, struct nvme_view *ret,
+struct few {
+	char path[NVME_PATH_MAX + 1], recorded[NVME_PATH_MAX + 1], number[32];
+	struct buf text;
+};
+
+static void set_plain(char out[NVME_PATH_MAX + 1], const char *path)
+{
+	const char *from = "";
+	size_t n = path ? mountinfo_plain(path, &from) : 0;
+
+	memcpy(out, from, n);
+	out[n] = '\0';
+}
+
+/* The mounts that can concern this look: all lines are read, few are taken apart. */
+static int pick(struct few *f, const struct look *k, const struct nvme_device *dev,
+		struct err *err)
+{
+	const char *const words[MOUNTINFO_WORDS] = { f->path, f->recorded, f->number,
+						     strrchr(dev->path, '/') };
+
+	set_plain(f->path, k->q->path);
+	set_plain(f->recorded, k->q->recorded);
+	if (dev->path[0])
+		(void)snprintf(f->number, sizeof(f->number), " %u:%u ", dev->major,
+			       dev->minor);
+	return mountinfo_pick(k->text, words, &f->text) ? err_nomem(err) : 0;
+}
+
+/* All mounts of a dead device are wanted, which only the record leads to. */
+static int see_mounts(const struct nvme_tcp *t, struct look *k, struct nvme_view *ret,
+		      struct err *err)
+{
+	const char *all = k->text;
+	struct mountinfo_dead dead;
+	struct few *f = mem_calloc(1, sizeof(*f));
+	int n = 0, rc = -1;
+
+	if (!f)
+		return err_nomem(err);
+	buf_init(&f->text, MOUNTINFO_MAX);
+	if (pick(f, k, &ret->device, err) == 0) {
+		k->text = f->text.len ? f->text.data : "";
+		rc = check_going(t, k, err);
+	}
+	if (rc == 0 && k->q->recorded)
+		n = find_dead(t, k->text, k->q->recorded, &dead, err);
+	if (rc == 0 && n >= 0)
+		rc = mountinfo_view(n ? all : k->text, k->q, n ? &dead : NULL, ret, err);
+	buf_fini(&f->text);
+	mem_free(f);
+	return n < 0 ? -1 : rc;
+}
+
+static int look_at(struct nvme_tcp *t, struct look *k, struct nvme_view *ret,
 		   struct err *err)
 {
+	struct nvme_names *names = t->is_real_sys ? &t->names : NULL;
 	const struct nvme_query *q = k->q;
 	struct nvme_wanted wanted = { q->nqn, q->base_nqn, NULL };
-	struct mountinfo_dead dead;
-	int n = 0;
 
-	if (sysfs_nvme_find(t->sys_root, &wanted, &k->s, err) || find_nqn(t, k, ret, err))
+	if (sysfs_nvme_find(t->sys_root, &wanted, names, &k->s, err) ||
+	    find_nqn(t, k, ret, err))
 		return -1;
 	see_sessions(t, q, &k->s, ret);
-	if (check_going(t, k, err))
-		return -1;
-	if (q->recorded)
-		n = find_dead(t, k->text, q->recorded, &dead, err);
-	return n < 0 ? -1 : mountinfo_view(k->text, q, n ? &dead : NULL, ret, err);
+	return see_mounts(t, k, ret, err);
 }
 
 static int tcp_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
 		    struct err *err)
 {
-	const struct nvme_tcp *t = nvme_tcp_of(nvme);
+	struct nvme_tcp *t = nvme_tcp_of(nvme);
 	struct look k = { .q = q };
 	struct buf text;
 	int rc;
@@ -326,6 +376,7 @@ struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
 	t->refusal_settle_ms = conf->refusal_settle_ms;
 	t->host_nqn = conf->host_nqn;
 	t->host_id = conf->host_id;
+	t->is_real_sys = !conf->sys_root;
 	t->sys_root = conf->sys_root ? conf->sys_root : "/sys";
 	t->mountinfo = conf->mountinfo ? conf->mountinfo : "/proc/self/mountinfo";
 	if (tcp_check_name(conf->host_nqn, "host NQN", err) ||
@@ -338,5 +389,6 @@ struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
 
 void nvme_tcp_stop(struct nvme *nvme, void (*stopped)(void *arg), void *arg)
 {
+	nvme_names_fini(&nvme_tcp_of(nvme)->names);
 	backend_stop(backend_of(nvme), stopped, arg);
 }

@@ -1,12 +1,15 @@
 #ifndef NVME_TCP_BACKEND_H
 #define NVME_TCP_BACKEND_H
 #include "nvme/backend.h"
+#include "nvme/sysfs_nvme.h"
 
 /* The NVMe/TCP back end's own, shared by its files. */
 struct nvme_tcp {
 	struct backend base;
 	unsigned refusal_settle_ms;
 	const char *host_nqn, *host_id, *sys_root, *mountinfo; /* borrowed */
+	bool is_real_sys;				       /* names may be kept */
+	struct nvme_names names;			       /* owned */
 };
 
 static inline struct nvme_tcp *nvme_tcp_of(struct nvme *nvme)

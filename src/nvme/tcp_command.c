@@ -114,7 +114,7 @@ static int find_where(const struct nvme_tcp *t, const char *nqn, const char *hos
 	struct nvme_sessions s;
 	char line[256];
 
-	if (sysfs_nvme_find(t->sys_root, &wanted, &s, err))
+	if (sysfs_nvme_find(t->sys_root, &wanted, NULL, &s, err))
 		return -1;
 	if (!s.n)
 		return err_set(err, ERR_UNAVAILABLE, "no session under %.100s", nqn);

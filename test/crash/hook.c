@@ -24,6 +24,8 @@ int __wrap_uv_spawn(uv_loop_t *loop, uv_process_t *child,
 		    const uv_process_options_t *options);
 int __real_proc_child_spawn(struct proc_child *c, struct proc *p);
 int __wrap_proc_child_spawn(struct proc_child *c, struct proc *p);
+int __real_proc_worker_give(struct proc *p);
+int __wrap_proc_worker_give(struct proc *p);
 
 enum { NOT_RUNNING = CRASH_STATES };
 
@@ -162,6 +164,15 @@ int __wrap_uv_spawn(uv_loop_t *loop, uv_process_t *child,
 int __wrap_proc_child_spawn(struct proc_child *c, struct proc *p)
 {
 	int rc = __real_proc_child_spawn(c, p);
+
+	if (file && rc == 0)
+		on_spawned();
+	return rc;
+}
+
+int __wrap_proc_worker_give(struct proc *p)
+{
+	int rc = __real_proc_worker_give(p);
 
 	if (file && rc == 0)
 		on_spawned();

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,11 +161,27 @@ static pid_t if_orphan(pid_t pid)
 	return is_known(pid) ? 0 : pid;
 }
 
+/* A worker of the driver that waits for its next job: asleep in recvmsg on its socket. */
+static bool is_idle_worker(pid_t pid)
+{
+	unsigned long nr = 0, fd = 0;
+	char path[64], text[64] = "";
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	(void)!fgets(text, sizeof(text), f);
+	fclose(f);
+	return sscanf(text, "%lu 0x%lx", &nr, &fd) == 2 && nr == SYS_recvmsg && fd == 3;
+}
+
 static pid_t if_running(pid_t pid)
 {
 	char s = state_of(pid);
 
-	return s && s != 'Z' ? pid : 0;
+	return s && s != 'Z' && !is_idle_worker(pid) ? pid : 0;
 }
 
 bool child_has_running(pid_t pid)

@@ -20,8 +20,9 @@ pid_t child_start(const struct child_conf *conf); /* -1 when it could not be sta
 int child_wait(pid_t pid, unsigned timeout_ms);
 /* Sends the signal and waits; -1 as above. */
 int child_end(pid_t pid, int sig, unsigned timeout_ms);
-bool child_is_stopped(pid_t pid);  /* by SIGSTOP */
-bool child_has_running(pid_t pid); /* a child of its own that has not ended yet */
+bool child_is_stopped(pid_t pid); /* by SIGSTOP */
+/* A child of its own that has not ended yet, and is no worker that waits for a job. */
+bool child_has_running(pid_t pid);
 /* Waits until every adopted process has ended; false when one has not. */
 bool child_wait_orphans(unsigned timeout_ms);
 /* Kills what child_start started and was not awaited; how many there were. */

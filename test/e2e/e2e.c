@@ -164,11 +164,14 @@ static bool make_dir(void)
 	return mkdtemp(dir) != NULL;
 }
 
-/* Whatever the test did, nothing of it may stay: that is a check of its own. */
+/* Whatever the test did, nothing of it may stay: that is a check of its own. A worker
+ * whose driver was killed leaves by itself. */
 static void clean_up(void)
 {
-	unsigned n = child_kill_all();
+	unsigned n;
 
+	(void)child_wait_orphans(2000);
+	n = child_kill_all();
 	e2e_check(n == 0, __FILE__, __LINE__, "children", "%u still ran at the end", n);
 	left_clean(dir);
 	if (is_set("E2E_KEEP") || (g.failures && is_set("E2E_KEEP_FAILED")))

@@ -414,7 +414,13 @@ static int record_write(struct nvme *nvme, const char *id, const struct nvme_rec
 	(void)id;
 	if (f->fail_write_at >= 0 && f->fail_write_at-- == 0)
 		return err_set(err, ERR_UNAVAILABLE, "write as told");
+	cr_assert(!rec->may_be_lost ||
+			  (rec->stage != NVME_FORMATTING &&
+			   !(f->has_record && f->record.stage == NVME_FORMATTING)),
+		  "a power cut could bring back that it was being formatted");
+	f->n_may_be_lost += rec->may_be_lost;
 	f->record = *rec;
+	f->record.may_be_lost = false;
 	f->record.is_this_boot = true;
 	f->has_record = true;
 	return 0;

@@ -40,10 +40,11 @@ struct fake_nvme {
 	int fail_at;	  /* the nth request from now fails; -1 none */
 	bool fails_after; /* … but has done its work */
 	enum err_code fail_code;
-	int fail_write_at;    /* the nth record write from now fails; -1 none */
-	int fail_look_at;     /* the nth look from now fails; -1 none */
-	bool is_offline_only; /* file systems grow only unmounted */
-	const char *stuck;    /* what a stuck child was to do, "" = none */
+	int fail_write_at;	/* the nth record write from now fails; -1 none */
+	unsigned n_may_be_lost; /* records written that a power cut may take */
+	int fail_look_at;	/* the nth look from now fails; -1 none */
+	bool is_offline_only;	/* file systems grow only unmounted */
+	const char *stuck;	/* what a stuck child was to do, "" = none */
 	/* Counts. */
 	unsigned n_requests[NVME_N_KINDS], n_all;
 };

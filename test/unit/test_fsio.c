@@ -25,7 +25,8 @@ Test(fsio, writes_whole_and_private_and_reads_back)
 	cr_assert_eq(fsio_read(path, &b, &err), -1);
 	cr_assert_eq(err.code, ERR_NOT_FOUND);
 	cr_assert_eq(fsio_write(path, "first", 5, &err), 0);
-	cr_assert_eq(fsio_write(path, "second", 6, &err), 0);
+	cr_assert_eq(fsio_write(path, "between", 7, &err), 0);
+	cr_assert_eq(fsio_replace(path, "second", 6, &err), 0);
 	cr_assert_eq(fsio_read(path, &b, &err), 0);
 	cr_assert_str_eq(b.data, "second");
 	cr_assert_eq(stat(path, &st), 0);

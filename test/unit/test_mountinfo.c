@@ -218,3 +218,38 @@ Test(mountinfo, the_node_of_a_dead_device_is_ours_at_its_own_target_only)
 	q.path = "/other";
 	cr_assert_eq(see_dead(text, NULL, q).top, NVME_TOP_FOREIGN, "no NVMe");
 }
+
+static const char *pick(const char *text, const char *a, const char *b, struct buf *out)
+{
+	const char *const words[MOUNTINFO_WORDS] = { a, NULL, b, "" };
+
+	buf_reset(out);
+	cr_assert_eq(mountinfo_pick(text, words, out), 0);
+	return out->len ? out->data : "";
+}
+
+Test(mountinfo, few_lines_are_picked_in_their_order_and_each_once)
+{
+	static const char text[] = "1 one two\n2 two\n3 three one\n4 four two";
+	struct buf b;
+
+	buf_init(&b, 4096);
+	cr_assert_str_eq(pick(text, "one", NULL, &b), "1 one two\n3 three one\n");
+	cr_assert_str_eq(pick(text, "two", "one", &b), text);
+	cr_assert_str_eq(pick(text, "four", "1 ", &b), "1 one two\n4 four two");
+	cr_assert_str_eq(pick(text, "five", "", &b), "");
+	cr_assert_str_eq(pick("", "one", "two", &b), "");
+	buf_fini(&b);
+}
+
+Test(mountinfo, what_of_a_path_is_written_as_it_is)
+{
+	const char *from;
+
+	cr_assert_eq(mountinfo_plain("/var/lib/pvc-1", &from), 14);
+	cr_assert_str_eq(from, "/var/lib/pvc-1");
+	cr_assert_eq(mountinfo_plain("/a b/longer\\x", &from), 8);
+	cr_assert_str_eq(from, "b/longer\\x");
+	cr_assert_eq(mountinfo_plain("  ", &from), 0);
+	cr_assert_eq(mountinfo_plain("", &from), 0);
+}

@@ -19,7 +19,7 @@
 #include "core/proc.h"
 #include "support/t.h"
 
-/* The children that are forks: each is what a started program would have been. */
+/* The children that are workers: forks that do one job after another. */
 
 static struct t_loop l;
 static struct proc_registry reg;
@@ -68,26 +68,17 @@ static void start(struct proc *p, proc_entry_fn *entry, int pass_fd)
 	cr_assert_eq(n_done, 0, "done() before the loop ran");
 }
 
-static void say(int fd, const char *text)
+static size_t tell(int argc, char **argv, char *out, size_t max)
 {
-	if (write(fd, text, strlen(text)) < 0)
-		_exit(99);
-}
-
-static void tell(int argc, char **argv)
-{
-	char text[256];
 	sigset_t mask;
 
 	sigprocmask(SIG_SETMASK, NULL, &mask);
-	snprintf(text, sizeof(text), "%d %s %s %s %d %d", argc, argv[0], argv[1],
-		 getenv("LC_ALL"), getenv("HOME") != NULL, sigismember(&mask, SIGTERM));
-	say(1, text);
-	say(2, "err");
-	_exit(3);
+	return (size_t)snprintf(out, max, "%d %s %s %s %d %d", argc, argv[0], argv[1],
+				getenv("LC_ALL"), getenv("HOME") != NULL,
+				sigismember(&mask, SIGTERM));
 }
 
-Test(proc_fork, gives_outputs_and_status)
+Test(proc_fork, the_answer_is_the_output)
 {
 	struct proc p;
 
@@ -96,47 +87,179 @@ Test(proc_fork, gives_outputs_and_status)
 	t_run_until(&l, n_done);
 	cr_assert_eq(p.op.err.code, ERR_OK, "%s", p.op.err.msg);
 	cr_assert_str_eq(p.out.data, "2 first second C 0 0");
-	cr_assert_str_eq(p.err_out.data, "err");
-	cr_assert(p.exit_status == 3 && !p.term_signal);
+	cr_assert(!p.exit_status && !p.term_signal);
 	proc_fini(&p);
 	close_all();
 }
 
-static void list(int argc, char **argv)
+/* Which descriptors it has; and leaves some open. */
+static size_t list(int argc, char **argv, char *out, size_t max)
 {
 	DIR *d = opendir("/proc/self/fd");
 	struct dirent *e;
+	size_t n = 0;
 
 	(void)argc, (void)argv;
 	while ((e = readdir(d)))
 		if (e->d_name[0] != '.' && atoi(e->d_name) != dirfd(d))
-			say(1, e->d_name), say(1, " ");
-	_exit(0);
+			n += (size_t)snprintf(out + n, max - n, "%s ", e->d_name);
+	closedir(d);
+	for (int i = 0; i < 5; i++)
+		(void)!open("/dev/null", O_RDONLY);
+	return n;
 }
 
-/* With the lowest numbers free, so that a pipe may get any of them. */
+/* With the lowest numbers free, so that the socket may get any of them. */
 Test(proc_fork, has_its_own_descriptors_and_no_others)
 {
 	struct proc p;
-	int fd;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	for (int with = 0; with < 2; with++) {
-		open_all();
-		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		start(&p, list, with ? fd : -1);
+	open_all();
+	for (int round = 0; round < 4; round++) {
+		n_done = 0;
+		start(&p, list, round % 2 ? fd : -1);
 		t_run_until(&l, n_done);
 		cr_assert_eq(p.op.err.code, ERR_OK, "%s", p.op.err.msg);
-		cr_assert_str_eq(p.out.data, with ? "0 1 2 3 " : "0 1 2 ");
+		cr_assert_str_eq(p.out.data, round % 2 ? "0 1 2 3 4 " : "0 1 2 3 ");
 		proc_fini(&p);
-		close(fd);
+	}
+	close(fd);
+	close_all();
+}
+
+static size_t who(int argc, char **argv, char *out, size_t max)
+{
+	(void)argc, (void)argv;
+	return (size_t)snprintf(out, max, "%d", (int)getpid());
+}
+
+static int ask_who(void)
+{
+	struct proc p;
+	int pid;
+
+	n_done = 0;
+	start(&p, who, -1);
+	t_run_until(&l, n_done == 1);
+	cr_assert_eq(p.op.err.code, ERR_OK, "%s", p.op.err.msg);
+	pid = atoi(p.out.data);
+	proc_fini(&p);
+	return pid;
+}
+
+static void turn(int n)
+{
+	while (n--)
+		uv_run(&l.uv, UV_RUN_NOWAIT);
+}
+
+Test(proc_fork, one_worker_does_one_job_after_another)
+{
+	int first;
+
+	open_all();
+	proc_registry_prepare(&reg, who);
+	cr_assert_eq(uv_run(&l.uv, UV_RUN_DEFAULT), 0, "an idle one holds the loop");
+	first = ask_who();
+	for (int i = 0; i < 5; i++)
+		cr_assert_eq(ask_who(), first);
+	close_all();
+}
+
+Test(proc_fork, one_that_has_gone_meanwhile_is_replaced)
+{
+	int first;
+
+	for (int turns = 0; turns < 3; turns++) {
+		open_all();
+		first = ask_who();
+		kill(first, SIGKILL);
+		cr_assert_eq(waitid(P_PID, (id_t)first, &(siginfo_t){ 0 },
+				    WEXITED | WNOWAIT),
+			     0);
+		turn(turns);
+		cr_assert_neq(ask_who(), first);
 		close_all();
 	}
 }
 
-static void die(int argc, char **argv)
+Test(proc_fork, after_many_jobs_there_is_a_new_one)
 {
-	(void)argc, (void)argv;
+	int first, i = 0;
+
+	open_all();
+	first = ask_who();
+	while (ask_who() == first)
+		cr_assert(i++ < 1000);
+	cr_assert(i > 100, "after %d", i);
+	close_all();
+}
+
+static size_t sleep_a_little(int argc, char **argv, char *out, size_t max)
+{
+	usleep(20000);
+	return who(argc, argv, out, max);
+}
+
+static unsigned n_children(void)
+{
+	unsigned n = 0;
+
+	LIST_FOREACH (it, &reg.children)
+		n++;
+	return n;
+}
+
+Test(proc_fork, of_those_that_a_burst_has_needed_one_stays)
+{
+	static const char *const argv[] = { "/bin/false", "x", NULL };
+	static struct proc p[5];
+
+	open_all();
+	clock_hold(&l.uv);
+	for (int i = 0; i < 5; i++) {
+		p[i] = (struct proc){ .argv = argv,
+				      .entry = sleep_a_little,
+				      .registry = &reg,
+				      .pass_fd = -1,
+				      .timeout_ms = 10000 };
+		proc_start(&p[i], on_done);
+	}
+	t_run_until(&l, n_done == 5);
+	for (int i = 0; i < 5; i++)
+		proc_fini(&p[i]);
+	cr_assert_eq(n_children(), 5);
+	clock_advance(&l.uv, 5000);
+	t_run_until(&l, n_children() == 1);
+	close_all();
+}
+
+Test(proc_fork, what_is_too_much_for_a_worker_is_given_to_the_program)
+{
+	static char large[PROC_JOB_MAX + 1];
+	static const char *const argv[] = { "/bin/echo", large, NULL };
+	struct proc p = { .argv = argv,
+			  .entry = tell,
+			  .registry = &reg,
+			  .pass_fd = -1,
+			  .timeout_ms = 10000 };
+
+	memset(large, 'x', sizeof(large) - 1);
+	open_all();
+	proc_start(&p, on_done);
+	t_run_until(&l, n_done);
+	cr_assert_eq(p.op.err.code, ERR_OK, "%s", p.op.err.msg);
+	cr_assert_eq(p.out.len, sizeof(large));
+	proc_fini(&p);
+	close_all();
+}
+
+static size_t die(int argc, char **argv, char *out, size_t max)
+{
+	(void)argc, (void)argv, (void)out, (void)max;
 	kill(getpid(), SIGKILL);
+	return 0;
 }
 
 Test(proc_fork, tells_the_signal_that_ended_it)
@@ -151,39 +274,57 @@ Test(proc_fork, tells_the_signal_that_ended_it)
 	close_all();
 }
 
-static void hang(int argc, char **argv)
+static size_t hang(int argc, char **argv, char *out, size_t max)
 {
-	(void)argc, (void)argv;
-	for (;;)
-		pause();
+	(void)argc, (void)argv, (void)out, (void)max;
+	while (pause())
+		;
+	return 0;
 }
 
 /* A listener, say: who is killed right after a start must not leave it to the child. */
 Test(proc_fork, holds_nothing_of_ours_once_it_is_started)
 {
 	struct proc_forked f;
-	static const char *const argv[] = { "x", NULL };
 	int fd[2];
 	char c;
 
 	for (int i = 0; i < 50; i++) {
 		cr_assert_eq(pipe2(fd, O_CLOEXEC | O_NONBLOCK), 0);
-		cr_assert_eq(proc_fork(hang, argv, -1, &f), 0);
+		cr_assert_eq(proc_fork(hang, &f), 0);
 		close(fd[1]);
 		cr_assert_eq(read(fd[0], &c, 1), 0, "round %d: the child has it", i);
 		close(fd[0]);
-		kill(f.pid, SIGKILL);
-		cr_assert_eq(waitpid(f.pid, NULL, 0), f.pid);
+		close(f.socket);
+		cr_assert_eq(waitpid(f.pid, NULL, 0), f.pid,
+			     "it leaves without a master");
 		close(f.pid_fd);
-		close(f.out);
-		close(f.err_out);
 	}
 }
 
-static void resist(int argc, char **argv)
+/* Its master was killed: what it has begun it ends, and holds the lock until then. */
+Test(proc_fork, a_job_outlives_its_master)
+{
+	static const char *const argv[] = { "x", "y", NULL };
+	struct proc_forked f;
+	int fd[2];
+	char c;
+
+	cr_assert_eq(pipe2(fd, O_CLOEXEC), 0);
+	cr_assert_eq(proc_fork(sleep_a_little, &f), 0);
+	cr_assert_eq(proc_fork_send(f.socket, argv, fd[1]), 0);
+	close(fd[1]);
+	close(f.socket);
+	cr_assert_eq(read(fd[0], &c, 1), 0, "when the job has ended");
+	cr_assert_eq(waitpid(f.pid, NULL, 0), f.pid);
+	close(fd[0]);
+	close(f.pid_fd);
+}
+
+static size_t resist(int argc, char **argv, char *out, size_t max)
 {
 	signal(SIGTERM, SIG_IGN);
-	hang(argc, argv);
+	return hang(argc, argv, out, max);
 }
 
 Test(proc_fork, a_deadline_ends_it)
@@ -208,10 +349,13 @@ Test(proc_fork, a_deadline_ends_it)
 
 Test(proc_fork, cancel_after_any_number_of_turns)
 {
-	for (int turns = 0; turns < 10; turns++) {
+	for (int turns = 0; turns < 20; turns++) {
 		struct proc p;
 
 		open_all();
+		if (turns % 4 < 2)
+			proc_registry_prepare(&reg, turns % 2 ? hang : tell);
+		turn(turns / 10 * 3);
 		start(&p, turns % 2 ? hang : tell, -1);
 		for (int i = 0; i < turns && !n_done; i++)
 			uv_run(&l.uv, UV_RUN_NOWAIT);
@@ -223,6 +367,13 @@ Test(proc_fork, cancel_after_any_number_of_turns)
 		proc_fini(&p);
 		close_all();
 	}
+}
+
+Test(proc_fork, stopped_before_the_first_turn_it_leaves_too)
+{
+	open_all();
+	proc_registry_prepare(&reg, tell);
+	close_all();
 }
 
 static void one_oom_run(void)
@@ -259,19 +410,17 @@ static void forbid_close_range(void)
 /* As on a kernel before 5.9, or in a container that does not know the call. */
 Test(proc_fork, without_close_range_there_is_no_fork_and_nobody_waits)
 {
-	static const char *const argv[] = { "x", NULL };
 	struct proc_forked f;
 
 	(void)alarm(20);
 	forbid_close_range();
-	cr_assert_eq(proc_fork(hang, argv, -1, &f), -1);
+	cr_assert_eq(proc_fork(hang, &f), -1);
 	cr_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 
-/* The other road: what cannot be forked is started. */
+/* The other road: what no worker can do is done by a program. */
 Test(proc_fork, without_descriptors_there_is_no_fork_and_no_child)
 {
-	static const char *const argv[] = { "x", "y", NULL };
 	struct proc_forked f;
 	struct rlimit limit = { 100, 100 };
 	int fds[100], n = 0;
@@ -279,8 +428,8 @@ Test(proc_fork, without_descriptors_there_is_no_fork_and_no_child)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	while ((fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
 		n++;
-	for (int room = 0; room < 8; room++) {
-		cr_assert_eq(proc_fork(tell, argv, -1, &f), -1, "with %d", room);
+	for (int room = 0; room < 6; room++) {
+		cr_assert_eq(proc_fork(tell, &f), -1, "with %d", room);
 		cr_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 		close(fds[--n]);
 	}

@@ -1,9 +1,11 @@
 #include "nvme/record.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "support/t.h"
@@ -85,6 +87,50 @@ Test(record, any_damage_is_told_and_nothing_is_believed)
 	cr_assert_eq(err.code, ERR_DATA_LOSS);
 	free(text);
 	buf_fini(&b);
+}
+
+static void put_torn(const struct record_dir *d, const char *text, time_t age_s)
+{
+	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT },
+				 { .tv_sec = time(NULL) - age_s } };
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/v.stage", d->path);
+	f = fopen(path, "we");
+	cr_assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
+	cr_assert_eq(utimensat(AT_FDCWD, path, t, 0), 0);
+}
+
+/* A power cut may leave anything of what was not synced. */
+Test(record, one_that_an_earlier_boot_tore_is_none)
+{
+	static const char *const torn[] = { "", "version=1\nboot=abc\nvolu" };
+	struct nvme_record r = sample(), back;
+	struct err err = { .code = ERR_OK };
+	struct record_dir d;
+	struct timespec up;
+	char dir[128];
+
+	cr_assert_eq(clock_gettime(CLOCK_BOOTTIME, &up), 0);
+	cr_assert_eq(record_open(&d, t_mkdir(dir), &err), 0);
+	for (int i = 0; i < 2; i++) {
+		put_torn(&d, torn[i], 0);
+		cr_assert_eq(record_read(&d, "v", &back, &err), -1);
+		cr_assert_eq(err.code, ERR_DATA_LOSS, "of this boot: %s", err.msg);
+		put_torn(&d, torn[i], up.tv_sec + 100);
+		cr_assert_eq(record_read(&d, "v", &back, &err), -1);
+		cr_assert_eq(err.code, ERR_NOT_FOUND, "%s", err.msg);
+	}
+	put_torn(&d, "version=2\n", up.tv_sec + 100);
+	cr_assert_eq(record_read(&d, "v", &back, &err), -1);
+	cr_assert_eq(err.code, ERR_PRECONDITION, "a newer driver's is whole");
+	r.may_be_lost = true;
+	cr_assert_eq(record_write(&d, "v", &r, &err), 0);
+	cr_assert_eq(record_read(&d, "v", &back, &err), 0);
+	cr_assert(back.stage == r.stage && !back.may_be_lost);
+	t_rmdir(dir);
+	cr_assert_eq(mem_live(), 0);
 }
 
 Test(record, no_value_can_forge_a_line)

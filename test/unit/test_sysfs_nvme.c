@@ -18,7 +18,7 @@ static unsigned find(const char *nqn, const char *base, const char *hosts,
 	struct nvme_wanted w = { nqn, base, hosts };
 	struct err err = { .code = ERR_OK };
 
-	cr_assert_eq(sysfs_nvme_find(root, &w, s, &err), 0, "%s", err.msg);
+	cr_assert_eq(sysfs_nvme_find(root, &w, NULL, s, &err), 0, "%s", err.msg);
 	return s->n;
 }
 
@@ -48,6 +48,51 @@ Test(sysfs_nvme, sessions_are_told_by_nqn_and_host)
 		     "the host's own disk");
 	cr_assert_eq(find("", "", NULL, &s), 0);
 	t_rmdir(root);
+}
+
+/* In a real sysfs a new session has a new inode number. */
+Test(sysfs_nvme, what_was_read_of_others_is_not_read_again)
+{
+	struct nvme_wanted w = { BASE, "", NULL }, other = { BASE "0", "", NULL };
+	struct nvme_names names = { .at = NULL };
+	struct nvme_sessions s;
+	struct err err = { .code = ERR_OK };
+	char from[300], to[300];
+
+	t_mkdir(root);
+	fake_session(root, "nvme0", BASE, OWN, "live");
+	fake_session(root, "nvme70", BASE "0", OWN, "live");
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(sysfs_nvme_find(root, &w, &names, &s, &err), 0);
+		cr_assert(s.n == 1 && strcmp(s.at[0].ctrl, "nvme0") == 0);
+		cr_assert_eq(sysfs_nvme_find(root, &other, &names, &s, &err), 0);
+		cr_assert(s.n == 1 && strcmp(s.at[0].ctrl, "nvme70") == 0);
+	}
+	/* The same entry with another text: only the numbers say that it is another. */
+	fake_put(root, "class/nvme/nvme70/subsysnqn", BASE "\n");
+	cr_assert_eq(sysfs_nvme_find(root, &w, &names, &s, &err), 0);
+	cr_assert_eq(s.n, 1, "it was not read again");
+	fake_session(root, "x", BASE, OWN, "live");
+	snprintf(from, sizeof(from), "%s/class/nvme/x", root);
+	snprintf(to, sizeof(to), "%s/class/nvme/nvme71", root);
+	cr_assert_eq(rename(from, to), 0);
+	cr_assert_eq(sysfs_nvme_find(root, &w, &names, &s, &err), 0);
+	cr_assert_eq(s.n, 2);
+	snprintf(from, sizeof(from), "%s/class/nvme/nvme70", root);
+	cr_assert_eq(rename(to, from), -1, "not empty");
+	snprintf(to, sizeof(to), "%s/class/nvme/gone", root);
+	cr_assert_eq(rename(from, to), 0);
+	snprintf(to, sizeof(to), "%s/class/nvme/nvme71", root);
+	cr_assert_eq(rename(to, from), 0);
+	cr_assert_eq(sysfs_nvme_find(root, &w, &names, &s, &err), 0);
+	cr_assert_eq(s.n, 2, "another inode under the old name");
+	/* What is wanted is believed only as it is read. */
+	fake_put(root, "class/nvme/nvme0/subsysnqn", "nqn.else\n");
+	cr_assert_eq(sysfs_nvme_find(root, &w, &names, &s, &err), 0);
+	cr_assert_eq(s.n, 1);
+	nvme_names_fini(&names);
+	t_rmdir(root);
+	cr_assert_eq(mem_live(), 0);
 }
 
 Test(sysfs_nvme, half_a_session_is_none)
@@ -102,7 +147,7 @@ Test(sysfs_nvme, too_many_sessions_are_an_error)
 		snprintf(name, sizeof(name), "nvme%d", i);
 		fake_session(root, name, BASE, OWN, "live");
 	}
-	cr_assert_eq(sysfs_nvme_find(root, &w, &s, &err), -1);
+	cr_assert_eq(sysfs_nvme_find(root, &w, NULL, &s, &err), -1);
 	cr_assert_eq(err.code, ERR_EXHAUSTED);
 	t_rmdir(root);
 }

@@ -36,3 +36,31 @@ Test(uevent, without_messages_the_time_ends_it)
 	uevent_wait(-1, 1);
 	close(fd);
 }
+
+Test(uevent, messages_of_others_are_told_apart)
+{
+	static const char ctl[] = "add@/devices/virtual/nvme-fabrics/ctl/nvme5";
+
+	cr_assert(uevent_may_be_of(ctl, "nvme5"));
+	cr_assert(!uevent_may_be_of(ctl, "nvme51"));
+	cr_assert(!uevent_may_be_of(ctl, "nvme"));
+	cr_assert(uevent_may_be_of("add@/devices/virtual/nvme-fabrics/ctl/nvme5/nvme5n1",
+				   "nvme5"));
+	cr_assert(!uevent_may_be_of(
+		"change@/devices/virtual/nvme-fabrics/ctl/nvme51/nvme51n1", "nvme5"));
+	cr_assert(uevent_may_be_of(
+		"add@/devices/virtual/nvme-subsystem/nvme-subsys9/nvme9n1", "nvme5"));
+	cr_assert(!uevent_may_be_of("add@/devices/virtual/bdi/259:4", "nvme5"));
+	cr_assert(uevent_may_be_of("", "nvme5"));
+}
+
+Test(uevent, only_what_concerns_the_session_ends_that_wait)
+{
+	int fd = uevent_open();
+
+	speak();
+	uevent_wait_for(fd, "nvme5", 1000000);
+	uevent_wait_for(fd, "nvme5", 5);
+	uevent_wait_for(-1, "nvme5", 1);
+	close(fd);
+}

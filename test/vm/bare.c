@@ -41,7 +41,8 @@ static int listen_to_kernel(void)
 	return fd;
 }
 
-/* The kernel makes a disk's node before the disk can be opened; this link comes between. */
+/* The kernel makes a disk's node before the disk can be opened; this link comes between.
+ */
 static bool may_be_opened(unsigned subsystem, unsigned ns)
 {
 	char path[64];

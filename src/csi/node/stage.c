@@ -97,6 +97,8 @@ int node_stage_write(struct node_stage *s, enum nvme_stage stage)
 {
 	struct err err = { .code = ERR_OK };
 
+	s->w.record.may_be_lost =
+		stage != NVME_FORMATTING && s->w.record.stage != NVME_FORMATTING;
 	s->w.record.stage = stage;
 	if (node_work_write_record(&s->w, node_stage_id(s), &err))
 		op_fail_err(&s->w.rpc.op, &err);
@@ -146,6 +148,7 @@ static int begin_record(struct node_stage *s, struct err *err)
 	if (!s->w.has_record)
 		*rec = (struct nvme_record){ .size_bytes = 0 };
 	rec->stage = NVME_ATTACHING;
+	rec->may_be_lost = true;
 	rec->is_adopted |= s->is_joined;
 	node_stage_describe(s);
 	return node_work_write_record(&s->w, node_stage_id(s), err);
