@@ -1,0 +1,48 @@
+#ifndef K8S_STORE_H
+#define K8S_STORE_H
+#include "core/list.h"
+#include "k8s/object.h"
+
+/* All objects of one watched kind, as the API server last told. Filled by its watch (or
+ * a test); read by everybody. An object lives until the change that replaces it was told
+ * to all listeners: keep names and uids, not pointers. */
+struct k8s_store {
+	enum k8s_kind kind;
+	struct map objects; /* of struct k8s_object, owned */
+	struct list listeners;
+	bool is_complete;  /* a whole list was seen, once; never false again */
+	uint64_t heard_ms; /* clock_now_ms of the last event, bookmark or whole list */
+	uint8_t round;	   /* of the list under way */
+};
+
+/* Told of each change. before NULL: added; after NULL: deleted. The store shows the new
+ * state already. Must not change the store. Unlinked by list_remove(&l->node). */
+struct k8s_listener {
+	struct list node;
+	void (*changed)(struct k8s_listener *l, const struct k8s_object *before,
+			const struct k8s_object *after);
+};
+
+enum { K8S_STALE_MS = 90 * 1000 }; /* silent for longer: not to be trusted */
+
+void k8s_store_init(struct k8s_store *s, enum k8s_kind kind);
+void k8s_store_fini(struct k8s_store *s); /* tells nobody */
+void k8s_store_listen(struct k8s_store *s, struct k8s_listener *l);
+
+const struct k8s_object *k8s_store_find(const struct k8s_store *s, const char *name);
+/* Visits all; *pos starts at 0 and last at NULL. Not across a change. */
+const struct k8s_object *k8s_store_next(const struct k8s_store *s, size_t *pos,
+					const struct k8s_object *last);
+/* Complete, and heard of within K8S_STALE_MS. */
+bool k8s_store_is_current(const struct k8s_store *s, uint64_t now_ms);
+
+/* For the watch. Takes o, also on failure (-1: no memory; the store is as before). An
+ * object that says what the store has already (same uid and version) is told to nobody.
+ */
+int k8s_store_put_take(struct k8s_store *s, struct k8s_object *o);
+void k8s_store_remove(struct k8s_store *s, const char *name);
+/* A list begins: objects are put; its end removes (and tells) those it did not show.
+ * Without the end nothing is removed. */
+void k8s_store_list_begin(struct k8s_store *s);
+void k8s_store_list_end(struct k8s_store *s, uint64_t now_ms);
+#endif
