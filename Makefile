@@ -52,7 +52,7 @@ GEN    := build/gen
 PROTO  := csi registration
 GENH   := $(PROTO:%=$(GEN)/%.pb-c.h)
 GENO   := $(PROTO:%=$(BUILD)/gen/%.pb-c.o)
-SRC    := $(sort $(filter-out src/main.c,$(wildcard src/*/*.c src/*/*/*.c)))
+SRC    := $(sort $(filter-out src/main.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c)))
 OBJ    := $(SRC:%.c=$(BUILD)/%.o) $(GENO)
 LIB    := $(BUILD)/librds-csi.a
 BIN    := $(BUILD)/rds-csi
@@ -116,7 +116,7 @@ $(BUILD)/gen/%.o: $(GEN)/%.c Makefile
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c $< -o $@
 
-$(BUILD)/src/main.o: CPPFLAGS += -DRDS_CSI_VERSION='"$(VERSION)"' -DRDS_CSI_COMMIT='"$(COMMIT)"'
+$(BUILD)/src/main.o $(BUILD)/src/app.o: CPPFLAGS += -DRDS_CSI_VERSION='"$(VERSION)"' -DRDS_CSI_COMMIT='"$(COMMIT)"'
 
 $(BUILD)/src/%.o: src/%.c Makefile | $(GENH)
 	@mkdir -p $(@D)

@@ -10,6 +10,8 @@
  * FINISHING: works whose client has gone run on; what has not ended PATIENCE_MS after the
  * signal is cancelled, and a retry after the next start finds what they left. What hangs
  * all the same meets the guard of core/loop. */
+#include "app.h"
+
 #include <jansson.h>
 #include <nghttp2/nghttp2.h>
 #include <libssh2.h>
@@ -17,39 +19,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config.h"
-#include "core/loop.h"
 #include "core/mem.h"
 #include "core/pages.h"
 #include "csi/call.h"
 #include "csi/controller/attachments.h"
-#include "csi/dispatch.h"
-#include "csi/grpc/server.h"
-#include "csi/ids.h"
-#include "csi/node/start.h"
-#include "csi/registration.h"
 #include "nvme/helper.h"
 #include "nvme/loop.h"
 #include "nvme/tcp.h"
-#include "nvme/tools.h"
 #include "rds/ros.h"
 
-enum { GRACE_MS = 5000, PATIENCE_MS = 7000, NVME_PORT = 4420 };
+enum { PATIENCE_MS = 7000 };
 enum { EXIT_START = 1, EXIT_FLAG = 2 };
-
-struct app {
-	struct op op;
-	struct loop loop;
-	struct config config;
-	struct csi csi;
-	struct dispatch dispatch;
-	const struct rpc_method *tables[3];
-	struct grpc_server server;
-	struct node_start start;
-	struct registration registration;
-	char host_nqn[ID_NQN], host_id[UUID_TEXT];
-	struct clock_timer patience;
-};
 
 enum {
 	ST_START,
@@ -263,148 +243,6 @@ static void on_done(struct op *op)
 	loop_stop(&CONTAINER_OF(op, struct app, op)->loop);
 }
 
-/* ---- building the modules of this mode
- * -------------------------------------------------- */
-
-static int build_controller(struct app *a, struct err *err)
-{
-	const struct config *c = &a->config;
-	const struct ros_conf conf = {
-		.address = c->rds_address,
-		.port = (uint16_t)c->rds_port,
-		.user = c->rds_user,
-		.key_file = c->rds_key_file,
-		.host_key_file = *c->rds_host_key ? c->rds_host_key : NULL,
-		.is_insecure = c->rds_insecure,
-		.base = c->volume_base,
-		.cluster_id = c->cluster_id,
-		.max_sessions = (unsigned)c->rds_sessions,
-		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
-		.adopt_unmarked = c->adopt_unmarked,
-	};
-
-	if (ros_new(&a->csi.rds, &a->loop.uv, &conf, err))
-		return -1;
-	a->csi.attachments = attachments_new(&a->csi, c->known_nodes);
-	if (!a->csi.attachments)
-		return err_nomem(err);
-	if (c->rds_insecure) {
-		log_warn("main",
-			 "the box's host key is not verified: whoever answers at "
-			 "its address gets every command",
-			 KS("flag", "--rds-insecure-skip-verify"));
-		log_warn("main", "host key verification is off", KB("audit", true),
-			 KS("category", "config_change"), KS("severity", "warning"),
-			 KS("address", c->rds_address));
-	}
-	return 0;
-}
-
-static int build_loop(struct app *a, struct err *err)
-{
-	const struct nvme_loop_conf conf = {
-		.exports_dir = a->config.loop_exports,
-		.state_dir = a->config.state_dir,
-	};
-
-	a->csi.nvme = nvme_loop_new(&a->loop.uv, &conf, err);
-	return a->csi.nvme ? 0 : -1;
-}
-
-/* The host's identity comes from the node's name, so that a target knows the node again
- * after everything on it was lost. */
-static int build_tcp(struct app *a, struct err *err)
-{
-	const struct config *c = &a->config;
-	const struct nvme_tcp_conf conf = {
-		.state_dir = c->state_dir,
-		.host_nqn = a->host_nqn,
-		.host_id = a->host_id,
-		.max_connects = (unsigned)c->max_connects,
-		.refusal_settle_ms = (unsigned)c->refusal_settle_ms,
-	};
-
-	id_host_uuid(c->node_id, a->host_id);
-	(void)snprintf(a->host_nqn, sizeof(a->host_nqn),
-		       "nqn.2014-08.org.nvmexpress:uuid:%s", a->host_id);
-	if (*c->host_id)
-		(void)snprintf(a->host_id, sizeof(a->host_id), "%s", c->host_id);
-	if (*c->host_nqn)
-		(void)snprintf(a->host_nqn, sizeof(a->host_nqn), "%s", c->host_nqn);
-	if (nvme_tcp_check_network(err) || nvme_tcp_check_kernel(err))
-		return -1;
-	a->csi.nvme = nvme_tcp_new(&a->loop.uv, &conf, err);
-	return a->csi.nvme ? 0 : -1;
-}
-
-static int build_node(struct app *a, struct err *err)
-{
-	a->start = (struct node_start){
-		.csi = &a->csi,
-		.kubelet_dir = a->config.kubelet_dir,
-		.state_dir = a->config.state_dir,
-		.lock_fd = -1,
-	};
-	a->registration.conf = (struct registration_conf){
-		.csi = &a->csi,
-		.socket = a->config.registry,
-		.endpoint = a->config.registered,
-	};
-	if (tools_check(NULL, err))
-		return -1;
-	if (a->config.node_backend == CONFIG_BACKEND_LOOP)
-		return build_loop(a, err);
-	return build_tcp(a, err);
-}
-
-static void fill_csi(struct app *a)
-{
-	const struct config *c = &a->config;
-
-	a->csi = (struct csi){
-		.loop = &a->loop.uv,
-		.driver_name = c->driver_name,
-		.vendor_version = RDS_CSI_VERSION,
-		.is_controller = c->is_controller,
-		.is_node = c->is_node,
-		.node_id = c->node_id,
-		.cluster_id = c->cluster_id,
-		.volume_base = c->first_base,
-		.rds_address = c->rds_address,
-		.nvme_port = NVME_PORT,
-		.fence_settle_ms = c->fence_settle_ms,
-		.may_adopt_unmarked = c->adopt_unmarked,
-		.nqn_prefix = c->nqn_prefix,
-		.max_volumes = (int64_t)c->max_volumes,
-	};
-	map_init(&a->csi.inflight);
-}
-
-static int build(struct app *a, struct err *err)
-{
-	const struct grpc_server_conf conf = {
-		.address = a->config.endpoint,
-		.on_call = dispatch_call,
-		.ctx = &a->dispatch,
-		.grace_ms = GRACE_MS,
-	};
-	unsigned n = 0;
-
-	fill_csi(a);
-	a->tables[n++] = identity_methods;
-	if (a->csi.is_controller)
-		a->tables[n++] = controller_methods;
-	if (a->csi.is_node)
-		a->tables[n++] = node_methods;
-	dispatch_init(&a->dispatch, &a->csi, a->tables, n);
-	a->dispatch.on_idle = on_idle;
-	if (a->csi.is_controller && build_controller(a, err))
-		return -1;
-	if (a->csi.is_node && build_node(a, err))
-		return -1;
-	return grpc_server_listen(&a->server, &a->loop.uv, &conf, err);
-}
-
 static int serve(struct app *a)
 {
 	struct err err = { .code = ERR_OK };
@@ -415,7 +253,8 @@ static int serve(struct app *a)
 	json_set_alloc_funcs(mem_alloc, mem_free);
 	if (loop_open(&a->loop, on_stop, &err) == 0) {
 		loop_set_log_level(a->config.log_level);
-		if (build(a, &err) == 0) {
+		if (app_build(a, &err) == 0) {
+			a->dispatch.on_idle = on_idle;
 			op_start(&a->op, &app_type, &a->loop.uv, on_done);
 			loop_run(&a->loop);
 			bug_on(!op_is_done(&a->op));

@@ -12,11 +12,7 @@
  * copied. The names and defaults of the Go driver's flags are kept; one whose function
  * this version lacks is accepted at its neutral value and refused at any other. */
 enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION };
-enum config_kubernetes {
-	CONFIG_KUBERNETES_UNSAID,
-	CONFIG_KUBERNETES_OFF,
-	CONFIG_KUBERNETES_ON
-};
+enum config_kubernetes { CONFIG_KUBERNETES_OFF, CONFIG_KUBERNETES_ON };
 enum config_backend { CONFIG_BACKEND_NVME, CONFIG_BACKEND_LOOP };
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
 
@@ -35,6 +31,11 @@ struct config {
 	const char *first_base;	 /* the first of them: where new volumes go */
 	bool adopt_unmarked;
 	uint64_t fence_settle_ms;
+	/* Kubernetes. */
+	const char *kubeconfig, *lease_namespace; /* "" = of the pod */
+	uint64_t attachment_grace_ms, attachment_interval_ms;
+	bool orphans, orphan_dry_run, vmi_serialization;
+	uint64_t orphan_interval_ms, orphan_grace_ms, vmi_cache_ttl_ms;
 	/* The node. */
 	unsigned node_backend; /* enum config_backend */
 	const char *loop_exports, *state_dir;

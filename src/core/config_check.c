@@ -7,7 +7,12 @@
 
 #include "core/str.h"
 
-enum { SOCKET_PATH_MAX = 100 }; /* sun_path is 108 bytes, and ".NAME.new" must fit too */
+enum {
+	SOCKET_PATH_MAX = 100, /* sun_path is 108 bytes, and ".NAME.new" must fit too */
+	DEFAULT_RECONCILE_MS = 5 * 60 * 1000,
+	DEFAULT_ORPHANS_MS = 3600 * 1000,
+	MIN_ORPHAN_AGE_MS = 24 * 3600 * 1000,
+};
 
 static int missing(struct err *err, const char *name, const char *why)
 {
@@ -153,17 +158,43 @@ static int check_nodes(const struct config *c, struct err *err)
 	return 0;
 }
 
+static int check_standalone(const struct config *c, struct err *err)
+{
+	if (!*c->cluster_id)
+		return missing(err, "cluster-id", "with --kubernetes=off");
+	if (*c->kubeconfig)
+		return err_set(err, ERR_INVALID,
+			       "--kubeconfig: only with --kubernetes=on");
+	if (c->orphans || c->vmi_serialization)
+		return err_set(err, ERR_INVALID, "--%s: only with --kubernetes=on",
+			       c->orphans ? "enable-orphan-reconciler"
+					  : "enable-vmi-serialization");
+	return check_nodes(c, err);
+}
+
+/* What an old chart may say: zero is the default, and an orphan was never old. */
+static int check_kubernetes(struct config *c, struct err *err)
+{
+	if (*c->known_nodes)
+		return err_set(err, ERR_INVALID,
+			       "--known-nodes: only with --kubernetes=off");
+	if (*c->kubeconfig && check_path("kubeconfig", c->kubeconfig, err))
+		return -1;
+	if (!c->attachment_interval_ms)
+		c->attachment_interval_ms = DEFAULT_RECONCILE_MS;
+	if (!c->orphan_interval_ms)
+		c->orphan_interval_ms = DEFAULT_ORPHANS_MS;
+	if (c->orphan_grace_ms < MIN_ORPHAN_AGE_MS)
+		c->orphan_grace_ms = MIN_ORPHAN_AGE_MS;
+	return 0;
+}
+
 static int check_controller(struct config *c, struct err *err)
 {
 	if (check_box(c, err))
 		return -1;
-	if (c->kubernetes != CONFIG_KUBERNETES_OFF)
-		return missing(
-			err, "kubernetes=off",
-			"with --controller: this version has no Kubernetes client");
-	if (!*c->cluster_id)
-		return missing(err, "cluster-id", "with --kubernetes=off");
-	return check_nodes(c, err);
+	return c->kubernetes == CONFIG_KUBERNETES_ON ? check_kubernetes(c, err)
+						     : check_standalone(c, err);
 }
 
 /* Beside the socket, since that directory of the host outlives the pod. */
@@ -262,10 +293,6 @@ int config_check(struct config *c, struct err *err)
 	if (!c->is_controller && !c->is_node)
 		return err_set(err, ERR_INVALID,
 			       "--controller, --node: one must be given");
-	if (c->kubernetes == CONFIG_KUBERNETES_ON)
-		return err_set(err, ERR_INVALID,
-			       "--kubernetes=on: not in this version; "
-			       "only off is accepted");
 	if (check_driver_name(c, err) || check_path("kubelet-dir", c->kubelet_dir, err) ||
 	    check_endpoint(c, err))
 		return -1;

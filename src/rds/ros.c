@@ -43,18 +43,27 @@ static int check_host_key(const struct ros_conf *c, struct err *err)
 	return rc;
 }
 
+static int check_cluster(const struct ros_conf *c, struct err *err)
+{
+	const char *id = c->cluster_id ? c->cluster_id : "";
+
+	if (!*id && c->is_cluster_awaited)
+		return 0;
+	if (strlen(id) <= RDS_CLUSTER_MAX && ros_is(ROS_ID, id))
+		return 0;
+	return err_set(err, ERR_INVALID,
+		       "the cluster id must be 1 to %d letters, digits or \"-\"",
+		       RDS_CLUSTER_MAX);
+}
+
 static int check(const struct ros_conf *c, struct err *err)
 {
-	size_t n = c->cluster_id ? strlen(c->cluster_id) : 0;
-
 	if (!c->address || !*c->address || !c->user || !*c->user)
 		return err_set(err, ERR_INVALID, "the box's address or user is missing");
 	if (!c->key_file || !*c->key_file)
 		return err_set(err, ERR_INVALID, "no private key file is given");
-	if (n > RDS_CLUSTER_MAX || !ros_is(ROS_ID, c->cluster_id))
-		return err_set(err, ERR_INVALID,
-			       "the cluster id must be 1 to %d letters, digits or \"-\"",
-			       RDS_CLUSTER_MAX);
+	if (check_cluster(c, err))
+		return -1;
 	if (c->max_sessions > POOL_MAX)
 		return err_set(err, ERR_INVALID, "at most %d sessions", POOL_MAX);
 	if (c->pool_reserve_percent > 50)

@@ -19,6 +19,8 @@ struct ros_conf {	     /* texts are borrowed for the life of the implementation 
 	const char *base; /* allowed directories, comma-separated, all on one pool; the
 			   * first is the default */
 	const char *cluster_id;
+	/* cluster_id is "" until its owner has learned it; requests are UNAVAILABLE. */
+	bool is_cluster_awaited;
 	unsigned max_sessions;	       /* 1-4; 0 = 4 */
 	unsigned pool_reserve_percent; /* never to be filled; 0-50 */
 	bool adopt_unmarked; /* a disk of the exact shape without a record is ours */

@@ -357,6 +357,10 @@ void volume_start(struct rds *rds, struct rds_req *req, void (*done)(struct op *
 		list_append(&r->volumes, &v->node);
 	}
 	op_start(&req->op, &volume_type, r->loop, done);
+	if (!*r->site.cluster_id)
+		op_fail(&req->op, ERR_UNAVAILABLE,
+			"whose volumes these are is not known yet: the API server has "
+			"not told the cluster's id");
 }
 
 void volume_stop_all(struct ros *r)

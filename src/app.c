@@ -1,0 +1,150 @@
+/* From the configuration to the modules of this mode. */
+#include "app.h"
+
+#include <stdio.h>
+
+#include "csi/controller/attachments.h"
+#include "nvme/loop.h"
+#include "nvme/tcp.h"
+#include "nvme/tools.h"
+#include "rds/ros.h"
+
+enum { GRACE_MS = 5000, NVME_PORT = 4420 };
+
+static int build_controller(struct app *a, struct err *err)
+{
+	const struct config *c = &a->config;
+	const struct ros_conf conf = {
+		.address = c->rds_address,
+		.port = (uint16_t)c->rds_port,
+		.user = c->rds_user,
+		.key_file = c->rds_key_file,
+		.host_key_file = *c->rds_host_key ? c->rds_host_key : NULL,
+		.is_insecure = c->rds_insecure,
+		.base = c->volume_base,
+		.cluster_id = c->cluster_id,
+		.max_sessions = (unsigned)c->rds_sessions,
+		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
+		.adopt_unmarked = c->adopt_unmarked,
+	};
+
+	if (ros_new(&a->csi.rds, &a->loop.uv, &conf, err))
+		return -1;
+	a->csi.attachments = attachments_new(&a->csi, c->known_nodes);
+	if (!a->csi.attachments)
+		return err_nomem(err);
+	if (c->rds_insecure) {
+		log_warn("main",
+			 "the box's host key is not verified: whoever answers at "
+			 "its address gets every command",
+			 KS("flag", "--rds-insecure-skip-verify"));
+		log_warn("main", "host key verification is off", KB("audit", true),
+			 KS("category", "config_change"), KS("severity", "warning"),
+			 KS("address", c->rds_address));
+	}
+	return 0;
+}
+
+static int build_loop(struct app *a, struct err *err)
+{
+	const struct nvme_loop_conf conf = {
+		.exports_dir = a->config.loop_exports,
+		.state_dir = a->config.state_dir,
+	};
+
+	a->csi.nvme = nvme_loop_new(&a->loop.uv, &conf, err);
+	return a->csi.nvme ? 0 : -1;
+}
+
+/* The host's identity comes from the node's name, so that a target knows the node again
+ * after everything on it was lost. */
+static int build_tcp(struct app *a, struct err *err)
+{
+	const struct config *c = &a->config;
+	const struct nvme_tcp_conf conf = {
+		.state_dir = c->state_dir,
+		.host_nqn = a->host_nqn,
+		.host_id = a->host_id,
+		.max_connects = (unsigned)c->max_connects,
+		.refusal_settle_ms = (unsigned)c->refusal_settle_ms,
+	};
+
+	id_host_uuid(c->node_id, a->host_id);
+	(void)snprintf(a->host_nqn, sizeof(a->host_nqn),
+		       "nqn.2014-08.org.nvmexpress:uuid:%s", a->host_id);
+	if (*c->host_id)
+		(void)snprintf(a->host_id, sizeof(a->host_id), "%s", c->host_id);
+	if (*c->host_nqn)
+		(void)snprintf(a->host_nqn, sizeof(a->host_nqn), "%s", c->host_nqn);
+	if (nvme_tcp_check_network(err) || nvme_tcp_check_kernel(err))
+		return -1;
+	a->csi.nvme = nvme_tcp_new(&a->loop.uv, &conf, err);
+	return a->csi.nvme ? 0 : -1;
+}
+
+static int build_node(struct app *a, struct err *err)
+{
+	a->start = (struct node_start){
+		.csi = &a->csi,
+		.kubelet_dir = a->config.kubelet_dir,
+		.state_dir = a->config.state_dir,
+		.lock_fd = -1,
+	};
+	a->registration.conf = (struct registration_conf){
+		.csi = &a->csi,
+		.socket = a->config.registry,
+		.endpoint = a->config.registered,
+	};
+	if (tools_check(NULL, err))
+		return -1;
+	if (a->config.node_backend == CONFIG_BACKEND_LOOP)
+		return build_loop(a, err);
+	return build_tcp(a, err);
+}
+
+static void fill_csi(struct app *a)
+{
+	const struct config *c = &a->config;
+
+	a->csi = (struct csi){
+		.loop = &a->loop.uv,
+		.driver_name = c->driver_name,
+		.vendor_version = RDS_CSI_VERSION,
+		.is_controller = c->is_controller,
+		.is_node = c->is_node,
+		.node_id = c->node_id,
+		.cluster_id = c->cluster_id,
+		.volume_base = c->first_base,
+		.rds_address = c->rds_address,
+		.nvme_port = NVME_PORT,
+		.fence_settle_ms = c->fence_settle_ms,
+		.may_adopt_unmarked = c->adopt_unmarked,
+		.nqn_prefix = c->nqn_prefix,
+		.max_volumes = (int64_t)c->max_volumes,
+	};
+	map_init(&a->csi.inflight);
+}
+
+int app_build(struct app *a, struct err *err)
+{
+	const struct grpc_server_conf conf = {
+		.address = a->config.endpoint,
+		.on_call = dispatch_call,
+		.ctx = &a->dispatch,
+		.grace_ms = GRACE_MS,
+	};
+	unsigned n = 0;
+
+	fill_csi(a);
+	a->tables[n++] = identity_methods;
+	if (a->csi.is_controller)
+		a->tables[n++] = controller_methods;
+	if (a->csi.is_node)
+		a->tables[n++] = node_methods;
+	dispatch_init(&a->dispatch, &a->csi, a->tables, n);
+	if (a->csi.is_controller && build_controller(a, err))
+		return -1;
+	if (a->csi.is_node && build_node(a, err))
+		return -1;
+	return grpc_server_listen(&a->server, &a->loop.uv, &conf, err);
+}
