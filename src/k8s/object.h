@@ -97,5 +97,9 @@ struct k8s_lease {
 
 /* The handle in an object's NUL-separated list. */
 bool k8s_list_has(const char *list, unsigned n, const char *text);
+/* A copy in one heap block of its own, texts and lists with it, in no store; a NULL text
+ * becomes "". So a struct on the stack whose texts are borrowed makes an object. NULL: no
+ * memory. */
+struct k8s_object *k8s_object_copy(const struct k8s_object *o);
 void k8s_object_free(struct k8s_object *o); /* accepts NULL */
 #endif
