@@ -38,7 +38,7 @@ MODE_cov     := -O0 -g3 --coverage
 MODEFLAGS    := $(MODE_$(MODE))
 SANLD        := $(filter -fsanitize% --coverage,$(MODEFLAGS))
 
-PKGS     := libuv libnghttp2 libprotobuf-c libssh2 libcrypto jansson blkid libnvme uuid
+PKGS     := libuv libnghttp2 libprotobuf-c libssh2 libssl libcrypto jansson blkid libnvme uuid
 CPPFLAGS += -Isrc -I$(GEN) -D_GNU_SOURCE
 CFLAGS   += -std=c11 -pthread $(MODEFLAGS) $(HARD)
 LDFLAGS  += $(HARDL) $(SANLD)
@@ -56,6 +56,7 @@ SRC    := $(sort $(filter-out src/main.c,$(wildcard src/*.c src/*/*.c src/*/*/*.
 OBJ    := $(SRC:%.c=$(BUILD)/%.o) $(GENO)
 LIB    := $(BUILD)/librds-csi.a
 BIN    := $(BUILD)/rds-csi
+include third_party/llhttp.mk
 
 SIMSRC := $(sort $(filter-out test/sim/main.c,$(wildcard test/sim/*.c)))
 SIMOBJ := $(SIMSRC:%.c=$(BUILD)/%.o)
