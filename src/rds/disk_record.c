@@ -145,8 +145,11 @@ static bool read_bound(struct rds_record *r, const char **p)
 	size_t n;
 	const char *v = field(p, "b=", &n);
 
-	r->is_bound = v && n == 1 && *v == '1';
-	return r->is_bound || (v && n == 1 && *v == '0');
+	if (!v || n != 1 || *v < '0' || *v > '2')
+		return false;
+	r->is_bound = *v != '0';
+	r->is_released = *v == '2';
+	return !r->is_released || r->n_holders == 0;
 }
 
 static bool read_claim(struct rds_record *r, const char **p)
@@ -212,6 +215,7 @@ static void mend_claim(char out[RDS_CLAIM_MAX + 1], const char *claim)
 int disk_record_format(char out[RDS_RECORD_MAX], const struct rds_record *r,
 		       struct err *err)
 {
+	bool is_released = r->is_released && r->n_holders == 0;
 	char claim[RDS_CLAIM_MAX + 1];
 	int n;
 
@@ -225,6 +229,6 @@ int disk_record_format(char out[RDS_RECORD_MAX], const struct rds_record *r,
 			      i ? "," : "", r->holders[i].node, r->holders[i].use);
 	mend_claim(claim, r->claim);
 	(void)snprintf(out + n, RDS_RECORD_MAX - (size_t)n, "%s b=%d q=%s",
-		       r->n_holders ? "" : "-", r->is_bound, claim);
+		       r->n_holders ? "" : "-", is_released ? 2 : r->is_bound, claim);
 	return 0;
 }

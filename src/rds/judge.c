@@ -70,6 +70,8 @@ static bool has_effect(enum rds_kind kind, const struct ros_args *args,
 		return true;
 	case RDS_GROW:
 		return v->size_bytes >= args->size_bytes;
+	case RDS_NO_MOUNT:
+		return !v->mount_filesystem && !v->is_mounted;
 	case RDS_PUBLISH:
 		return has_our_record(args, v) && v->is_exported &&
 		       strcmp(v->nqn, args->nqn) == 0;
@@ -167,13 +169,13 @@ static enum verdict judge_change(enum rds_kind kind, const struct ros_args *args
 				 const struct judge_answer *a, struct err *err)
 {
 	if (a->has_row && has_effect(kind, args, &a->row) &&
-	    (a->fault == ROS_FAULT_NONE || kind != RDS_GROW))
+	    (a->fault == ROS_FAULT_NONE || kind >= RDS_PUBLISH))
 		return VERDICT_DONE;
 	switch (a->fault) {
 	case ROS_FAULT_GONE:
 		return a->has_row ? fail_by_fault(kind, a, err) : VERDICT_ABSENT;
 	case ROS_FAULT_CAS:
-		if (kind == RDS_GROW || !a->has_row)
+		if (kind < RDS_PUBLISH || !a->has_row)
 			return fail_by_fault(kind, a, err);
 		return has_our_record(args, &a->row) ? VERDICT_FINISH : VERDICT_STALE;
 	case ROS_FAULT_NONE:
@@ -215,8 +217,8 @@ enum verdict judge_check(enum rds_kind kind, const struct ros_args *args,
 		return VERDICT_REPEAT; /* its script reads all it needs itself */
 	if (!a->has_row)
 		return VERDICT_ABSENT;
-	if (kind == RDS_GROW)
-		return VERDICT_REPEAT; /* likewise, and it cannot shrink */
+	if (kind == RDS_GROW || kind == RDS_NO_MOUNT)
+		return VERDICT_REPEAT; /* likewise, and neither can be undone by it */
 	if (has_effect(kind, args, &a->row))
 		return VERDICT_DONE;
 	if (has_expected_record(args, &a->row))

@@ -28,8 +28,9 @@ enum rds_kind {
 	RDS_CREATE,
 	RDS_DELETE,
 	RDS_GROW,
-	RDS_PUBLISH,	  /* compare the record, write the new one, export on */
-	RDS_UNPUBLISH,	  /* compare, export off when switch_off, write the new record */
+	RDS_NO_MOUNT,  /* mount-filesystem off, for the box itself must mount no volume */
+	RDS_PUBLISH,   /* compare the record, write the new one, export on */
+	RDS_UNPUBLISH, /* compare, export off when switch_off, write the new record */
 	RDS_FENCE_BEGIN,  /* compare, write the record (state fencing), export off, read
 			     back */
 	RDS_FENCE_FINISH, /* compare, new NQN, read back, write the record (state ok) */
@@ -55,7 +56,9 @@ struct rds_record {
 	char cluster[RDS_CLUSTER_MAX + 1];
 	uint32_t generation;
 	bool is_fencing;
-	bool is_bound; /* a PV was seen */
+	bool is_bound;	  /* a PV was seen */
+	bool is_released; /* and seen to go, with the reclaim policy Delete. Only of a
+			   * volume without holders: the next one takes it away */
 	unsigned n_holders;
 	struct rds_holder holders[RDS_MAX_HOLDERS];
 	char claim[RDS_CLAIM_MAX + 1]; /* "" or <namespace>/<claim>, for people */
@@ -97,8 +100,10 @@ struct rds_req {
 	const char *nqn;	/* CREATE, PUBLISH: expected; FENCE_FINISH: the new one */
 	const char *expect_nonce; /* PUBLISH … FENCE_FINISH; NULL = no record yet */
 	const struct rds_record
-		*record; /* CREATE, PUBLISH … FENCE_FINISH: what to write */
-	bool switch_off; /* UNPUBLISH: nobody is left */
+		*record;  /* CREATE, PUBLISH … FENCE_FINISH: what to write */
+	bool switch_off;  /* UNPUBLISH: nobody is left */
+	bool may_unmount; /* NO_MOUNT: also where the box has it mounted, for nobody holds
+			   * it; the record must say so too */
 	void (*on_row)(struct rds_req *req, const struct rds_volume *row); /* LIST */
 	/* Results, valid when op.err is ERR_OK. */
 	enum rds_outcome outcome;

@@ -146,14 +146,30 @@ static void let_cas_any(struct maker *m, const char *more)
 	let(m, 'C', ROS_PATTERN, m->cas);
 }
 
+/* A mount of the box's own ends only where the record says that nobody holds the volume;
+ * a volume without a record says nothing. No record matches the empty pattern. */
+static void let_cas_mount(struct maker *m, bool may_unmount)
+{
+	(void)snprintf(m->cas, sizeof(m->cas),
+		       may_unmount ? "^" RDS_RECORD_MARK
+				     "[0-9a-f]+ c=%s g=[0-9]+ s=ok h=- b=[012] q="
+				   : "^$",
+		       m->order->site->cluster_id);
+	let(m, 'C', ROS_PATTERN, m->cas);
+}
+
 static void let_cas(struct maker *m, const struct ros_args *a)
 {
+	if (m->order->step == ROS_NO_MOUNT) {
+		let_cas_mount(m, a->may_unmount);
+		return;
+	}
 	if (m->order->step == ROS_DELETE) {
 		let_cas_any(m, "g=[0-9]+ s=ok h=- ");
 		return;
 	}
 	if (m->order->step == ROS_GROW) {
-		let_cas_any(m, "g=[0-9]+ s=(ok|fencing) h=[a-zA-Z0-9.,/-]+ b=[01] q=");
+		let_cas_any(m, "g=[0-9]+ s=(ok|fencing) h=[a-zA-Z0-9.,/-]+ b=[012] q=");
 		return;
 	}
 	if (a->expect_nonce)
@@ -215,6 +231,7 @@ static enum ros_template template_of(enum ros_step step, const struct ros_args *
 		[ROS_PROBE] = ROS_T_PROBE,
 		[ROS_ADOPT] = ROS_T_ADOPT,
 		[ROS_GROW] = ROS_T_GROW,
+		[ROS_NO_MOUNT] = ROS_T_NO_MOUNT,
 		[ROS_PUBLISH] = ROS_T_PUBLISH,
 		[ROS_FENCE_BEGIN] = ROS_T_FENCE_BEGIN,
 		[ROS_FENCE_FINISH] = ROS_T_FENCE_FINISH,

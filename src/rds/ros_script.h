@@ -28,6 +28,7 @@ enum ros_step {
 	ROS_ADOPT, /* after @leftover: the image of a create that was cut short */
 	ROS_DELETE,
 	ROS_GROW,
+	ROS_NO_MOUNT,
 	ROS_PUBLISH,
 	ROS_UNPUBLISH,
 	ROS_FENCE_BEGIN,
@@ -47,6 +48,7 @@ struct ros_args {
 	const char *nonce;	  /* of that line */
 	const char *expect_nonce; /* NULL: no record yet */
 	bool switch_off;
+	bool may_unmount;
 	unsigned part; /* LIST_PART */
 };
 

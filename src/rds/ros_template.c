@@ -157,6 +157,18 @@ const char *const ros_templates[ROS_T_N] = {
 		    "/disk/set $v1 file-size=%Z}")
 		BACK,
 
+	/* Mounted, the box has the file system's blocks in its own hands, and unmounting
+	 * writes them: never under a holder. */
+	[ROS_T_NO_MOUNT] =
+		TRY(SHAPE
+		    ":local v3 [:tostr [/disk get $v1 comment]];"
+		    ":if (!($v3 ~ %G)) " E("foreign")
+		    ":if ([/disk get $v1 mounted] and !($v3 ~ %C)) " E("held")
+		    NO_MOUNT
+		    ":if ([/disk get $v1 mount-filesystem]) " E("still")
+		    ":if ([/disk get $v1 mounted]) " E("mounted"))
+		BACK,
+
 	/* Delete is put together from these: the head, one path for each place a file may
 	 * have (always more than one, or the braces would be a block), and the rest. */
 	[ROS_T_DELETE_HEAD] =

@@ -15,6 +15,7 @@ enum ros_step volume_args_step(enum rds_kind kind)
 		[RDS_CREATE] = ROS_CREATE,
 		[RDS_DELETE] = ROS_DELETE,
 		[RDS_GROW] = ROS_GROW,
+		[RDS_NO_MOUNT] = ROS_NO_MOUNT,
 		[RDS_PUBLISH] = ROS_PUBLISH,
 		[RDS_UNPUBLISH] = ROS_UNPUBLISH,
 		[RDS_FENCE_BEGIN] = ROS_FENCE_BEGIN,
@@ -35,6 +36,7 @@ enum lane volume_args_lane(enum rds_kind kind, enum ros_step step)
 	case RDS_CREATE:
 	case RDS_DELETE:
 	case RDS_GROW:
+	case RDS_NO_MOUNT:
 		return LANE_BULK;
 	default:
 		return LANE_FAST;
@@ -130,6 +132,7 @@ int volume_args_fill(struct ros_args *a, struct volume_texts *t,
 		.nqn = req->nqn,
 		.expect_nonce = req->expect_nonce,
 		.switch_off = req->switch_off,
+		.may_unmount = req->may_unmount,
 	};
 	if (check(req, site, err))
 		return -1;

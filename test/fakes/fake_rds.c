@@ -6,11 +6,6 @@
 #include "core/mem.h"
 #include "csi/ids.h"
 
-struct fake_volume {
-	struct map_node node;
-	struct rds_volume v;
-};
-
 /* A request that outlives its op, with all it borrowed. */
 struct fake_late {
 	struct list node;
@@ -37,33 +32,6 @@ static const uint32_t next[ST_N] = {
 	[ST_CLOSING] = OP_BIT(ST_DONE),
 };
 
-struct rds_volume *fake_rds_find(struct fake_rds *f, const char *id)
-{
-	struct map_node *n = map_find(&f->volumes, id);
-
-	return n ? &CONTAINER_OF(n, struct fake_volume, node)->v : NULL;
-}
-
-struct rds_volume *fake_rds_add(struct fake_rds *f, const char *id, uint64_t size_bytes)
-{
-	struct fake_volume *fv = mem_calloc(1, sizeof(*fv));
-
-	if (!fv)
-		return NULL;
-	snprintf(fv->v.id, sizeof(fv->v.id), "%s", id);
-	snprintf(fv->v.path, sizeof(fv->v.path), "/pool/csi/%s.img", id);
-	snprintf(fv->v.nqn, sizeof(fv->v.nqn), "nqn.2000-02.com.mikrotik:%s", id);
-	fv->v.size_bytes = size_bytes;
-	fv->v.layout = RDS_LAYOUT_FILE;
-	fv->v.is_file_disk = true;
-	fv->v.port = 4420;
-	if (map_add(&f->volumes, &fv->node, fv->v.id)) {
-		mem_free(fv);
-		return NULL;
-	}
-	return &fv->v;
-}
-
 static void fail(struct rds_req *req, enum err_code code, const char *text)
 {
 	op_fail(&req->op, code, "%s", text);
@@ -75,6 +43,7 @@ static void write_record(struct fake_rds *f, struct rds_volume *v,
 {
 	v->record = *r;
 	v->record.kind = RDS_RECORD_OURS;
+	v->record.is_released = r->is_released && !r->n_holders;
 	snprintf(v->record.nonce, sizeof(v->record.nonce), "%08x", ++f->next_nonce);
 }
 
@@ -159,6 +128,14 @@ static void change(struct fake_rds *f, struct rds_req *req, struct rds_volume *v
 	case RDS_GROW:
 		if (v->size_bytes < req->size_bytes)
 			v->size_bytes = req->size_bytes;
+		break;
+	case RDS_NO_MOUNT:
+		if (v->is_mounted &&
+		    (!req->may_unmount || v->record.n_holders || v->record.is_fencing)) {
+			fail(req, ERR_PRECONDITION, "held");
+			break;
+		}
+		v->mount_filesystem = v->is_mounted = false;
 		break;
 	case RDS_PUBLISH:
 		do_publish(f, req, v);

@@ -17,6 +17,11 @@ enum fake_fault {
 	FAKE_HANG,   /* neither runs nor answers until it is cancelled */
 };
 
+struct fake_volume {
+	struct map_node node;
+	struct rds_volume v;
+};
+
 struct fake_rds {
 	struct rds rds; /* first */
 	uv_loop_t *loop;

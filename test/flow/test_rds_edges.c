@@ -129,7 +129,8 @@ Test(rds_edges, nothing_but_volumes_is_ever_touched)
 	static const char *const ids[] = { "raid1", "alien", "photos", "elsewhere" };
 	static const enum rds_kind kinds[] = { RDS_GROW,	RDS_DELETE,
 					       RDS_PUBLISH,	RDS_UNPUBLISH,
-					       RDS_FENCE_BEGIN, RDS_FENCE_FINISH };
+					       RDS_FENCE_BEGIN, RDS_FENCE_FINISH,
+					       RDS_NO_MOUNT };
 	static char before[1 << 16];
 	struct t_req q, r;
 
@@ -148,7 +149,7 @@ Test(rds_edges, nothing_but_volumes_is_ever_touched)
 	snprintf(before, sizeof(before), "%s", t_box_control(&b, "GET /disks", NULL));
 	cr_assert_not_null(strstr(before, "elsewhere.img"));
 	for (size_t i = 0; i < 4; i++)
-		for (size_t k = 0; k < 6; k++) {
+		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 			run(&r, RDS_GET, ids[i]);
 			strcpy(r.req.volume.record.nonce, "0123abcd");
 			snprintf(r.req.volume.nqn, sizeof(r.req.volume.nqn),

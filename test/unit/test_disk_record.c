@@ -70,7 +70,8 @@ Test(disk_record, refuses_everything_else)
 		HEAD "g=0 s=ok h=a/w, b=0 q=-",
 		HEAD "g=0 s=ok h=a/w,a/r b=0 q=-",
 		HEAD "g=0 s=ok h=a$/w b=0 q=-",
-		HEAD "g=0 s=ok h=- b=2 q=-",
+		HEAD "g=0 s=ok h=- b=3 q=-",
+		HEAD "g=0 s=ok h=a/w b=2 q=-",
 		HEAD "g=0 s=ok h=- b= q=-",
 		HEAD "g=0 s=ok h=- b=0 q=a\"b",
 		HEAD "g=0 s=ok h=- b=0 q=a\nb",
@@ -127,6 +128,24 @@ Test(disk_record, survives_the_round_trip_even_at_its_largest)
 	disk_record_parse(&back, text, r.cluster);
 	cr_assert_eq(back.n_holders, 0);
 	cr_assert_str_eq(back.claim, "");
+}
+
+Test(disk_record, a_released_one_has_no_holder)
+{
+	struct rds_record r = parse(HEAD "g=0 s=ok h=- b=2 q=-");
+	char text[RDS_RECORD_MAX];
+	struct err err;
+
+	cr_assert_eq(r.kind, RDS_RECORD_OURS);
+	cr_assert(r.is_bound && r.is_released);
+	cr_assert_eq(disk_record_format(text, &r, &err), 0);
+	cr_assert_str_eq(text, HEAD "g=0 s=ok h=- b=2 q=-");
+	/* The next holder takes it away for good. */
+	r.n_holders = 1;
+	r.holders[0] = (struct rds_holder){ .node = "a", .use = 'w' };
+	cr_assert_eq(disk_record_format(text, &r, &err), 0);
+	cr_assert_str_eq(text, HEAD "g=0 s=ok h=a/w b=1 q=-");
+	cr_assert(!parse(text).is_released);
 }
 
 Test(disk_record, never_writes_what_it_would_not_read)

@@ -61,6 +61,18 @@ Test(judge, a_change_is_done_when_record_and_export_say_so)
 	cr_assert_eq(answer(RDS_GROW, row(ours, false, none), NULL), VERDICT_CHECK);
 }
 
+Test(judge, the_box_mounts_no_volume_once_it_says_so)
+{
+	struct judge_answer a = row(old, true, ROS_FAULT_NONE);
+
+	cr_assert_eq(answer(RDS_NO_MOUNT, a, NULL), VERDICT_DONE);
+	a.row.is_mounted = true;
+	cr_assert_eq(answer(RDS_NO_MOUNT, a, NULL), VERDICT_CHECK);
+	a.row.is_mounted = false;
+	a.row.mount_filesystem = true;
+	cr_assert_eq(answer(RDS_NO_MOUNT, a, NULL), VERDICT_CHECK);
+}
+
 Test(judge, another_record_is_stale_and_our_own_is_completed)
 {
 	const enum ros_fault cas = ROS_FAULT_CAS;
@@ -88,6 +100,8 @@ Test(judge, a_lost_answer_is_judged_by_what_is_there)
 	cr_assert_eq(check(RDS_CREATE, row(ours, false, none)), VERDICT_DONE);
 	cr_assert_eq(check(RDS_DELETE, gone), VERDICT_REPEAT, "its file may be there");
 	cr_assert_eq(check(RDS_DELETE, row(old, false, none)), VERDICT_REPEAT);
+	cr_assert_eq(check(RDS_NO_MOUNT, gone), VERDICT_ABSENT);
+	cr_assert_eq(check(RDS_NO_MOUNT, row(old, false, none)), VERDICT_REPEAT);
 	cr_assert_eq(check(RDS_GROW, gone), VERDICT_ABSENT);
 	cr_assert_eq(check(RDS_GROW, row(old, false, none)), VERDICT_REPEAT);
 }
@@ -122,6 +136,10 @@ Test(judge, faults_become_codes)
 		{ RDS_CREATE, ROS_FAULT_LARGER, ERR_EXISTS },
 		{ RDS_CREATE, ROS_FAULT_POOL, ERR_PRECONDITION },
 		{ RDS_PUBLISH, ROS_FAULT_MOUNTED, ERR_PRECONDITION },
+		{ RDS_NO_MOUNT, ROS_FAULT_MOUNTED, ERR_PRECONDITION },
+		{ RDS_NO_MOUNT, ROS_FAULT_HELD, ERR_PRECONDITION },
+		{ RDS_NO_MOUNT, ROS_FAULT_CAS, ERR_PRECONDITION },
+		{ RDS_NO_MOUNT, ROS_FAULT_STILL, ERR_UNAVAILABLE },
 		{ RDS_PUBLISH, ROS_FAULT_SHAPE, ERR_PRECONDITION },
 		{ RDS_PUBLISH, ROS_FAULT_GONE, ERR_PRECONDITION },
 		{ RDS_GROW, ROS_FAULT_CAS, ERR_PRECONDITION },
@@ -134,6 +152,7 @@ Test(judge, faults_become_codes)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct judge_answer a = row(old, true, cases[i].fault);
 
+		a.row.mount_filesystem = true;
 		/* A create that was refused shows no disk. */
 		a.has_row = cases[i].kind != RDS_CREATE;
 		cr_assert_eq(answer(cases[i].kind, a, &code), VERDICT_FAIL, "%zu", i);

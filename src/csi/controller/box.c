@@ -9,7 +9,8 @@ void box_prepare(struct box *box, enum rds_kind kind, const char *id)
 }
 
 /* Whatever becomes of the parent, what the box has shown is kept, and a write whose
- * outcome nobody knows casts doubt on what was believed. A grow writes no record. */
+ * outcome nobody knows casts doubt on what was believed. Growth and mount-filesystem
+ * write no record. */
 static void learn(const struct box *box)
 {
 	const struct rds_req *req = &box->req;
@@ -22,7 +23,8 @@ static void learn(const struct box *box)
 				  req->kind >= RDS_PUBLISH && req->outcome == RDS_OK);
 	else if (!op_failed(&req->op))
 		attachments_forget(a, req->id);
-	else if (req->is_outcome_unknown && req->kind != RDS_GROW)
+	else if (req->is_outcome_unknown && req->kind != RDS_GROW &&
+		 req->kind != RDS_NO_MOUNT)
 		attachments_doubt(a, req->id);
 }
 
