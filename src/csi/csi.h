@@ -9,6 +9,7 @@
 struct rds;
 struct nvme;
 struct attachments;
+struct k8s;
 
 /* The pool as GetCapacity last read it. */
 struct csi_capacity {
@@ -30,6 +31,7 @@ struct csi {
 	const char *cluster_id;
 	/* Controller. */
 	struct rds *rds; /* NULL on a node plugin */
+	struct k8s *k8s; /* NULL with --kubernetes=off */
 	struct attachments *attachments;
 	const char *volume_base;  /* default directory of flat files */
 	const char *rds_address;  /* management address, as written to volume_context */
