@@ -1,5 +1,7 @@
 #include "core/clock.h"
 
+#include <time.h>
+
 #include "core/mem.h"
 
 static struct clock *clock_of(uv_loop_t *loop)
@@ -13,6 +15,27 @@ uint64_t clock_now_ms(uv_loop_t *loop)
 	struct clock *c = clock_of(loop);
 
 	return c->is_fake ? c->fake_now_ms : uv_now(loop);
+}
+
+static uint64_t read_us(clockid_t id)
+{
+	struct timespec ts = { .tv_sec = 0 };
+
+	(void)clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t clock_boot_ms(uv_loop_t *loop)
+{
+	struct clock *c = clock_of(loop);
+
+	return c->is_fake ? c->fake_now_ms + c->fake_slept_ms
+			  : read_us(CLOCK_BOOTTIME) / 1000;
+}
+
+uint64_t clock_wall_us(void)
+{
+	return read_us(CLOCK_REALTIME);
 }
 
 static void fire_due(struct clock *c, uint64_t now_ms)
@@ -130,4 +153,12 @@ void clock_advance(uv_loop_t *loop, uint64_t ms)
 		t->fire(t);
 	}
 	c->fake_now_ms = until;
+}
+
+void clock_pause(uv_loop_t *loop, uint64_t ms)
+{
+	struct clock *c = clock_of(loop);
+
+	bug_on(!c->is_fake);
+	c->fake_slept_ms += ms;
 }

@@ -16,6 +16,7 @@ struct clock {
 	struct list timers; /* by due_ms, soonest first */
 	bool is_fake;
 	uint64_t fake_now_ms;
+	uint64_t fake_slept_ms; /* what clock_boot_ms is ahead of it */
 };
 
 struct clock_timer {
@@ -30,6 +31,13 @@ void clock_open(struct clock *c, uv_loop_t *loop);
 void clock_close(uv_loop_t *loop);
 
 uint64_t clock_now_ms(uv_loop_t *loop); /* monotonic, milliseconds */
+/* For what others measure too, such as a lease: CLOCK_BOOTTIME, which goes on while the
+ * machine is suspended, read anew at each call. So whatever runs first after a pause
+ * (suspend, SIGSTOP) sees the time that has passed, which the loop's cached time does not
+ * show yet. Not to be compared with clock_now_ms. */
+uint64_t clock_boot_ms(uv_loop_t *loop);
+/* CLOCK_REALTIME, microseconds since 1970, never held: for texts, not for decisions. */
+uint64_t clock_wall_us(void);
 
 /* Restarts a running timer. fire() is called once, from the loop, never from inside
  * start; the timer is already stopped then, so fire() may free or restart it. */
@@ -45,4 +53,6 @@ static inline bool clock_timer_is_running(const struct clock_timer *t)
  * in order of time. */
 void clock_hold(uv_loop_t *loop);
 void clock_advance(uv_loop_t *loop, uint64_t ms);
+/* For tests, of a held clock: a pause. clock_boot_ms has gone on, no timer has. */
+void clock_pause(uv_loop_t *loop, uint64_t ms);
 #endif

@@ -119,3 +119,16 @@ const char *json_get_str(const json_t *obj, const char *key)
 {
 	return json_string_value(json_object_get(obj, key));
 }
+
+static int on_text(const char *p, size_t n, void *ctx)
+{
+	return buf_append(ctx, p, n);
+}
+
+int json_print_take(json_t *v, struct buf *b)
+{
+	int rc = v ? json_dump_callback(v, on_text, b, JSON_COMPACT) : -1;
+
+	json_decref(v);
+	return rc;
+}

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/buf.h"
 #include "core/err.h"
 
 /* jansson behind our limits: its heap goes through core/mem, and the depth is checked
@@ -27,4 +28,7 @@ int json_to_u64(const json_t *v, uint64_t *ret);
 int json_to_bool(const json_t *v, bool *ret);
 /* The member's text, or NULL when it is absent or no string. */
 const char *json_get_str(const json_t *obj, const char *key);
+/* Appends v without blanks, NUL-terminated, and drops the reference on it. NULL for v is
+ * taken for lack of memory. 0, or -1: no memory, or more than the buffer holds. */
+int json_print_take(json_t *v, struct buf *b);
 #endif
