@@ -79,6 +79,8 @@ struct k8s_pod {
 	const char *node, *phase;
 	const char *vmi; /* owning VirtualMachineInstance: ownerReference, else label
 			  * kubevirt.io/vmi or vm.kubevirt.io/name; or "" */
+	const char *owner_pod; /* ownerReference of kind Pod (a hot-plug pod's is the
+				* virt-launcher); or "" */
 	unsigned n_claims;
 	const char *claims; /* claim names of its volumes, ephemeral ones too, NULs */
 };
