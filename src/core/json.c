@@ -47,7 +47,7 @@ static bool is_too_deep(const char *text, size_t n)
 	return false;
 }
 
-json_t *json_parse(const char *text, size_t n, struct err *err)
+static json_t *parse(const char *text, size_t n, size_t flags, struct err *err)
 {
 	json_error_t why;
 	json_t *v;
@@ -58,7 +58,7 @@ json_t *json_parse(const char *text, size_t n, struct err *err)
 		(void)err_set(err, ERR_INVALID, "JSON is nested too deep");
 		return NULL;
 	}
-	v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+	v = json_loadb(text, n, flags | JSON_DECODE_ANY, &why);
 	if (v && !was_refused)
 		return v;
 	json_decref(v);
@@ -68,6 +68,16 @@ json_t *json_parse(const char *text, size_t n, struct err *err)
 		(void)err_set(err, ERR_INVALID, "not JSON: %.100s at byte %d", why.text,
 			      why.position);
 	return NULL;
+}
+
+json_t *json_parse(const char *text, size_t n, struct err *err)
+{
+	return parse(text, n, JSON_REJECT_DUPLICATES, err);
+}
+
+json_t *json_parse_foreign(const char *text, size_t n, struct err *err)
+{
+	return parse(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, err);
 }
 
 static int real_to_u64(double d, uint64_t *ret)

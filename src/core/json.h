@@ -21,6 +21,11 @@ void json_use_mem(void);
  * ERR_EXHAUSTED for lack of memory. */
 json_t *json_parse(const char *text, size_t n, struct err *err);
 
+/* As json_parse, for what others wrote of which only a part is read: the character NUL
+ * may stand in strings (anybody may annotate an object with it), so whoever uses a text
+ * compares its strlen with json_string_length(). */
+json_t *json_parse_foreign(const char *text, size_t n, struct err *err);
+
 /* What RouterOS and protobuf's JSON form may write for an unsigned number: an integer, a
  * real without fraction, or a decimal string. 0, or -1 with *ret untouched. */
 int json_to_u64(const json_t *v, uint64_t *ret);

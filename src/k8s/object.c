@@ -80,12 +80,20 @@ bool k8s_list_has(const char *list, unsigned n, const char *text)
 	return false;
 }
 
-/* Appends n bytes at *end; an empty text needs no room of its own. */
+/* Bytes that the text needs; an empty one needs none. Neither does one that is the name
+ * once more: a volume's handle is its name as a rule. */
+static size_t room_for(const char *s, const char *name, unsigned nth)
+{
+	if (!s || !*s || (nth && name && strcmp(s, name) == 0))
+		return 0;
+	return strlen(s) + 1;
+}
+
 static const char *put(char **end, const char *p, size_t n)
 {
 	char *at = *end;
 
-	if (n <= 1)
+	if (!n)
 		return "";
 	memcpy(at, p, n);
 	*end += n;
@@ -105,6 +113,26 @@ static size_t list_bytes(const struct shape *s, const char *base)
 	return list_size(list, n);
 }
 
+/* Moves the texts that base points to behind it. */
+static void gather(const struct shape *s, char *base, size_t n_list)
+{
+	const char *was = *text_at(s, base, 0), **text;
+	char *end = base + s->size;
+
+	for (unsigned i = 0; (text = text_at(s, base, i)); i++) {
+		size_t n = room_for(*text, was, i);
+
+		if (!n && *text && **text)
+			*text = *text_at(s, base, 0);
+		else
+			*text = put(&end, *text, n);
+	}
+	if (s->list) {
+		text = (const char **)(void *)(base + s->list);
+		*text = put(&end, *text, n_list);
+	}
+}
+
 struct k8s_object *k8s_object_copy(const struct k8s_object *o)
 {
 	const struct shape *s = &shapes[o->kind];
@@ -114,27 +142,19 @@ struct k8s_object *k8s_object_copy(const struct k8s_object *o)
 		struct k8s_pod pod;
 		char bytes[1];
 	} was; /* as large as the largest */
-	const char **text;
 	struct k8s_object *ret;
-	char *block, *end;
+	const char **text;
 
 	bug_on(s->size > sizeof(was));
 	memcpy(&was, o, s->size);
 	for (unsigned i = 0; (text = text_at(s, was.bytes, i)); i++)
-		size += *text && **text ? strlen(*text) + 1 : 0;
+		size += room_for(*text, o->name, i);
 	ret = mem_alloc(size);
 	if (!ret)
 		return NULL;
-	block = (char *)ret;
-	memcpy(block, o, s->size);
+	memcpy(ret, o, s->size);
 	ret->node = (struct map_node){ .next = NULL };
-	end = block + s->size;
-	for (unsigned i = 0; (text = text_at(s, block, i)); i++)
-		*text = put(&end, *text, *text ? strlen(*text) + 1 : 0);
-	if (s->list) {
-		text = (const char **)(void *)(block + s->list);
-		*text = put(&end, *text, n_list);
-	}
+	gather(s, (char *)ret, n_list);
 	return ret;
 }
 
