@@ -1,0 +1,74 @@
+#ifndef METRICS_REGISTRY_H
+#define METRICS_REGISTRY_H
+#include <stdint.h>
+
+/* Every metric of the process, in one static table (table.c): no heap and no text on the
+ * way of an RPC. The labels of what is counted take their values from fixed lists, so a
+ * series is an index. What is only looked at when somebody asks (a gauge, or labels that
+ * come from outside) has a collector instead. Names, labels and buckets of the Go
+ * driver's metrics are kept. One loop, no locks; the state is the process's. */
+enum metric_id {
+	METRIC_VOLUME_OPERATIONS, /* enum metric_operation, enum metric_status */
+	METRIC_VOLUME_SECONDS,	  /* enum metric_operation */
+	METRIC_CONNECTIONS_ACTIVE,
+	METRIC_ATTACHES, /* enum metric_status */
+	METRIC_DETACHES, /* enum metric_status */
+	METRIC_CONFLICTS,
+	METRIC_RECONCILES,     /* enum metric_reconcile */
+	METRIC_ATTACH_SECONDS, /* enum metric_attach */
+	METRIC_GRACE_USED,
+	METRIC_STALE_CLEARED,
+	METRIC_MIGRATIONS, /* enum metric_migration */
+	METRIC_MIGRATION_SECONDS,
+	METRIC_MIGRATIONS_ACTIVE,
+	METRIC_FENCES,	    /* enum metric_status */
+	METRIC_RPCS,	    /* a method of CSI, a code of gRPC */
+	METRIC_RPC_SECONDS, /* a method of CSI */
+	METRIC_RPCS_IN_FLIGHT,
+	METRIC_BUILD_INFO,
+	METRIC_PROCESS_CPU,
+	METRIC_PROCESS_RSS,
+	METRIC_PROCESS_FDS,
+	METRIC_PROCESS_START,
+	METRIC_N
+};
+
+enum metric_status { METRIC_SUCCESS, METRIC_FAILURE };
+enum metric_operation {
+	METRIC_CREATE,
+	METRIC_DELETE,
+	METRIC_PUBLISH,
+	METRIC_UNPUBLISH,
+	METRIC_EXPAND,
+	METRIC_STAGE,
+	METRIC_UNSTAGE,
+	METRIC_NODE_PUBLISH,
+	METRIC_NODE_UNPUBLISH,
+	METRIC_NODE_EXPAND,
+	METRIC_NO_OPERATION
+};
+enum metric_reconcile { METRIC_CLEAR_STALE, METRIC_NODE_TRIGGER };
+enum metric_attach {
+	METRIC_ATTACH,
+	METRIC_DETACH,
+	METRIC_RECONCILE,
+	METRIC_ATTACH_SECONDARY,
+	METRIC_DETACH_PARTIAL
+};
+enum metric_migration {
+	METRIC_MIGRATED,
+	METRIC_MIGRATION_TIMEOUT,
+	METRIC_MIGRATION_FAILED
+};
+
+/* One more of a counter; the values of its labels in their order, 0 where it has none. */
+void metric_count(enum metric_id id, unsigned label1, unsigned label2);
+/* One observation of a histogram of seconds. */
+void metric_observe(enum metric_id id, unsigned label1, uint64_t microseconds);
+/* The index of a label's value (label 0 or 1), for lists that are known by name; the last
+ * of the list, "other", for what is not in it. */
+unsigned metric_label_value(enum metric_id id, unsigned label, const char *value);
+/* What was counted, for tests. */
+uint64_t metric_counted(enum metric_id id, unsigned label1, unsigned label2);
+void metric_reset(void); /* for tests: as after the start */
+#endif

@@ -1,0 +1,163 @@
+#include "metrics/table.h"
+
+#include <stddef.h>
+
+#define LABEL(name, list)                                    \
+	{                                                    \
+		name, list, sizeof(list) / sizeof((list)[0]) \
+	}
+#define BUCKETS(list) .buckets_ms = (list), .n_buckets = sizeof(list) / sizeof((list)[0])
+
+static const char *const statuses[] = { "success", "failure" };
+static const char *const operations[] = {
+	"create", "delete",  "publish",	     "unpublish",      "expand",
+	"stage",  "unstage", "node_publish", "node_unpublish", "node_expand",
+};
+static const char *const reconciles[] = { "clear_stale", "node_watcher_trigger" };
+static const char *const attaches[] = { "attach", "detach", "reconcile",
+					"attach_secondary", "detach_partial" };
+static const char *const migrations[] = { "success", "timeout", "failed" };
+static const char *const codes[] = {
+	"OK",
+	"CANCELLED",
+	"UNKNOWN",
+	"INVALID_ARGUMENT",
+	"DEADLINE_EXCEEDED",
+	"NOT_FOUND",
+	"ALREADY_EXISTS",
+	"PERMISSION_DENIED",
+	"RESOURCE_EXHAUSTED",
+	"FAILED_PRECONDITION",
+	"ABORTED",
+	"OUT_OF_RANGE",
+	"UNIMPLEMENTED",
+	"INTERNAL",
+	"UNAVAILABLE",
+	"DATA_LOSS",
+	"UNAUTHENTICATED",
+};
+static const char *const methods[] = {
+	"GetPluginInfo",
+	"GetPluginCapabilities",
+	"Probe",
+	"CreateVolume",
+	"DeleteVolume",
+	"ControllerPublishVolume",
+	"ControllerUnpublishVolume",
+	"ControllerExpandVolume",
+	"ControllerGetVolume",
+	"ValidateVolumeCapabilities",
+	"ListVolumes",
+	"GetCapacity",
+	"ControllerGetCapabilities",
+	"NodeStageVolume",
+	"NodeUnstageVolume",
+	"NodePublishVolume",
+	"NodeUnpublishVolume",
+	"NodeGetVolumeStats",
+	"NodeExpandVolume",
+	"NodeGetCapabilities",
+	"NodeGetInfo",
+	"other",
+};
+
+static const uint32_t operation_ms[] = { 100,  250,   500,   1000, 2500,
+					 5000, 10000, 30000, 60000 };
+static const uint32_t attach_ms[] = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000 };
+static const uint32_t migration_ms[] = { 15000,	 30000,	 60000,	 90000,
+					 120000, 180000, 300000, 600000 };
+static const uint32_t rpc_ms[] = { 1, 5, 10, 50, 100, 500, 1000, 5000, 10000, 60000 };
+
+const struct metric metrics_table[METRIC_N] = {
+	[METRIC_VOLUME_OPERATIONS] = { "rds_csi_volume_operations_total",
+				       "Volume operations that ended.", METRIC_COUNTER,
+				       METRIC_ON_BOTH,
+				       .labels = { LABEL("operation", operations),
+						   LABEL("status", statuses) } },
+	[METRIC_VOLUME_SECONDS] = { "rds_csi_volume_operation_duration_seconds",
+				    "Duration of volume operations.", METRIC_HISTOGRAM,
+				    METRIC_ON_BOTH,
+				    .labels = { LABEL("operation", operations) },
+				    BUCKETS(operation_ms) },
+	[METRIC_CONNECTIONS_ACTIVE] = { "rds_csi_nvme_connections_active",
+					"Volumes that a node holds, counted when asked. "
+					"Absent until the first whole list was seen.",
+					METRIC_GAUGE, METRIC_ON_CONTROLLER,
+					.has_collector = true },
+	[METRIC_ATTACHES] = { "rds_csi_attachment_attach_total",
+			      "ControllerPublishVolume calls that changed something.",
+			      METRIC_COUNTER, METRIC_ON_CONTROLLER,
+			      .labels = { LABEL("status", statuses) } },
+	[METRIC_DETACHES] = { "rds_csi_attachment_detach_total",
+			      "ControllerUnpublishVolume calls that changed something.",
+			      METRIC_COUNTER, METRIC_ON_CONTROLLER,
+			      .labels = { LABEL("status", statuses) } },
+	[METRIC_CONFLICTS] = { "rds_csi_attachment_conflicts_total",
+			       "Publishes refused because another node holds the "
+			       "volume.",
+			       METRIC_COUNTER, METRIC_ON_CONTROLLER },
+	[METRIC_RECONCILES] = { "rds_csi_attachment_reconcile_total",
+				"What the attachment reconciler did.", METRIC_COUNTER,
+				METRIC_ON_CONTROLLER,
+				.labels = { LABEL("action", reconciles) } },
+	[METRIC_ATTACH_SECONDS] = { "rds_csi_attachment_operation_duration_seconds",
+				    "Duration of attachment operations.",
+				    METRIC_HISTOGRAM, METRIC_ON_CONTROLLER,
+				    .labels = { LABEL("operation", attaches) },
+				    BUCKETS(attach_ms) },
+	[METRIC_GRACE_USED] = { "rds_csi_attachment_grace_period_used_total",
+				"Volumes that went to another node within "
+				"--attachment-grace-period of their detach.",
+				METRIC_COUNTER, METRIC_ON_CONTROLLER },
+	[METRIC_STALE_CLEARED] = { "rds_csi_attachment_stale_cleared_total",
+				   "Stale attachments that were removed.", METRIC_COUNTER,
+				   METRIC_ON_CONTROLLER },
+	[METRIC_MIGRATIONS] = { "rds_csi_migration_migrations_total",
+				"Live migrations that ended.", METRIC_COUNTER,
+				METRIC_ON_CONTROLLER,
+				.labels = { LABEL("result", migrations) } },
+	[METRIC_MIGRATION_SECONDS] = { "rds_csi_migration_duration_seconds",
+				       "Time that two nodes held one volume.",
+				       METRIC_HISTOGRAM, METRIC_ON_CONTROLLER,
+				       BUCKETS(migration_ms) },
+	[METRIC_MIGRATIONS_ACTIVE] = { "rds_csi_migration_active_migrations",
+				       "Volumes that two nodes hold now.", METRIC_GAUGE,
+				       METRIC_ON_CONTROLLER, .has_collector = true },
+	[METRIC_FENCES] = { "rds_csi_fences_total",
+			    "Nodes cut off from a volume, by whether it was proven.",
+			    METRIC_COUNTER, METRIC_ON_CONTROLLER,
+			    .labels = { LABEL("status", statuses) } },
+	[METRIC_RPCS] = { "rds_csi_rpcs_total", "CSI calls answered.", METRIC_COUNTER,
+			  METRIC_ON_BOTH, .is_sparse = true,
+			  .labels = { LABEL("method", methods), LABEL("code", codes) } },
+	[METRIC_RPC_SECONDS] = { "rds_csi_rpc_duration_seconds",
+				 "Time from a CSI call to its answer.", METRIC_HISTOGRAM,
+				 METRIC_ON_BOTH, .is_sparse = true,
+				 .labels = { LABEL("method", methods) },
+				 BUCKETS(rpc_ms) },
+	[METRIC_RPCS_IN_FLIGHT] = { "rds_csi_rpcs_in_flight",
+				    "CSI calls whose work has not ended.", METRIC_GAUGE,
+				    METRIC_ON_BOTH, .has_collector = true },
+	[METRIC_BUILD_INFO] = { "rds_csi_build_info", "Always 1.", METRIC_GAUGE,
+				METRIC_ON_BOTH, .has_collector = true,
+				.labels = { { "version", NULL, 0 },
+					    { "commit", NULL, 0 } } },
+	[METRIC_PROCESS_CPU] = { "process_cpu_seconds_total", "CPU time, in seconds.",
+				 METRIC_COUNTER, METRIC_ON_BOTH, .has_collector = true },
+	[METRIC_PROCESS_RSS] = { "process_resident_memory_bytes", "Resident memory.",
+				 METRIC_GAUGE, METRIC_ON_BOTH, .has_collector = true },
+	[METRIC_PROCESS_FDS] = { "process_open_fds", "Open file descriptors.",
+				 METRIC_GAUGE, METRIC_ON_BOTH, .has_collector = true },
+	[METRIC_PROCESS_START] = { "process_start_time_seconds",
+				   "Start of the process, seconds since 1970.",
+				   METRIC_GAUGE, METRIC_ON_BOTH, .has_collector = true },
+};
+
+unsigned metric_series(const struct metric *m)
+{
+	unsigned n = 1;
+
+	for (unsigned i = 0; i < METRIC_LABELS && m->labels[i].name; i++)
+		n *= m->labels[i].n;
+	return n;
+}
