@@ -2,8 +2,10 @@
 #include "app.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "csi/controller/attachments.h"
+#include "metrics/process.h"
 #include "nvme/loop.h"
 #include "nvme/tcp.h"
 #include "nvme/tools.h"
@@ -102,6 +104,42 @@ static int build_node(struct app *a, struct err *err)
 	return build_tcp(a, err);
 }
 
+static void collect_in_flight(void *ctx, struct expo *x)
+{
+	expo_put(x, ((const struct app *)ctx)->dispatch.n_running, NULL);
+}
+
+static void collect_build(void *ctx, struct expo *x)
+{
+	const char *const labels[] = { RDS_CSI_VERSION, RDS_CSI_COMMIT };
+
+	(void)ctx;
+	expo_put(x, 1, labels);
+}
+
+static int build_metrics(struct app *a, struct err *err)
+{
+	const struct expo_source sources[] = {
+		{ METRIC_RPCS_IN_FLIGHT, collect_in_flight, a },
+		{ METRIC_BUILD_INFO, collect_build, a },
+		{ METRIC_PROCESS_CPU, process_cpu, NULL },
+		{ METRIC_PROCESS_RSS, process_rss, NULL },
+		{ METRIC_PROCESS_FDS, process_fds, NULL },
+		{ METRIC_PROCESS_START, process_start, NULL },
+	};
+	unsigned roles = (a->csi.is_controller ? METRIC_ON_CONTROLLER : 0) |
+			 (a->csi.is_node ? METRIC_ON_NODE : 0);
+
+	_Static_assert(sizeof(sources) <= sizeof(a->sources), "room for all");
+	memcpy(a->sources, sources, sizeof(sources));
+	a->metrics.site = (struct page_site){
+		.roles = (enum metric_roles)roles,
+		.sources = a->sources,
+		.n_sources = sizeof(sources) / sizeof(sources[0]),
+	};
+	return metrics_server_listen(&a->metrics, a->config.metrics_address, err);
+}
+
 static void fill_csi(struct app *a)
 {
 	const struct config *c = &a->config;
@@ -145,6 +183,8 @@ int app_build(struct app *a, struct err *err)
 	if (a->csi.is_controller && build_controller(a, err))
 		return -1;
 	if (a->csi.is_node && build_node(a, err))
+		return -1;
+	if (*a->config.metrics_address && build_metrics(a, err))
 		return -1;
 	return grpc_server_listen(&a->server, &a->loop.uv, &conf, err);
 }

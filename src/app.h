@@ -8,6 +8,7 @@
 #include "csi/ids.h"
 #include "csi/node/start.h"
 #include "csi/registration.h"
+#include "metrics/server.h"
 
 /* The whole process: made by app.c, run by main.c. Static; nobody else includes it. */
 struct app {
@@ -20,6 +21,8 @@ struct app {
 	struct grpc_server server;
 	struct node_start start;
 	struct registration registration;
+	struct metrics_server metrics;
+	struct expo_source sources[16];
 	char host_nqn[ID_NQN], host_id[UUID_TEXT];
 	struct clock_timer patience;
 };

@@ -75,6 +75,15 @@ static void on_registration_done(struct op *op)
 	op_unref_wake(&a->op);
 }
 
+static void on_metrics_done(struct op *op)
+{
+	struct app *a = CONTAINER_OF(op, struct app, metrics.op);
+
+	if (op->err.code != ERR_CANCELLED)
+		op_fail_err(&a->op, &op->err);
+	op_unref_wake(&a->op);
+}
+
 static void on_stop(struct loop *l)
 {
 	op_wake(&CONTAINER_OF(l, struct app, loop)->op);
@@ -119,6 +128,10 @@ static void do_serve(struct app *a)
 {
 	op_ref(&a->op);
 	grpc_server_start(&a->server, on_server_done);
+	if (*a->config.metrics_address) {
+		op_ref(&a->op);
+		metrics_server_start(&a->metrics, &a->loop.uv, on_metrics_done);
+	}
 	op_move(&a->op, ST_SERVING);
 	pages_drop_loaders();
 	if (op_failed(&a->op))
@@ -159,6 +172,8 @@ static void do_stop(struct app *a)
 		grpc_server_stop(&a->server);
 	if (is_running(&a->registration.op))
 		registration_stop(&a->registration);
+	if (is_running(&a->metrics.op))
+		op_cancel(&a->metrics.op, ERR_CANCELLED);
 	op_move(&a->op, ST_DRAINING);
 }
 

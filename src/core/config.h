@@ -45,8 +45,9 @@ struct config {
 	uint64_t refusal_settle_ms;
 	const char *host_nqn, *host_id; /* "" = from node_id */
 	const char *kubelet_dir;
-	const char *registry;	/* the socket for the kubelet's watcher; "" = none */
-	const char *registered; /* our own socket as the kubelet sees it */
+	const char *registry;	     /* the socket for the kubelet's watcher; "" = none */
+	const char *registered;	     /* our own socket as the kubelet sees it */
+	const char *metrics_address; /* "" = none */
 	/* Logs. */
 	enum log_level log_level;
 	unsigned log_format; /* enum config_log_format */

@@ -264,6 +264,16 @@ const struct flag config_flags[] = {
 		  "KUBELET-DIR/plugins_registry (default: on with --node, "
 		  "--node-backend=nvme and a unix socket)" },
 
+	GROUP("Metrics and health"),
+	{ .name = "metrics-address",
+	  .kind = FLAG_STR,
+	  .offset = AT(metrics_address),
+	  .def = ":9809",
+	  .max = 64,
+	  .chars = "0123456789abcdefABCDEF.:[]",
+	  .help = ":port, address:port or [address]:port where /metrics, /healthz and "
+		  "/readyz are served over HTTP; empty = nowhere" },
+
 	GROUP("Logs"),
 	{ .name = "log-level",
 	  .kind = FLAG_CHOICE,
@@ -283,7 +293,6 @@ const struct flag config_flags[] = {
 	  .help = "verbosity of the Go driver: below 4 is info, from 4 on debug" },
 
 	GROUP("Accepted only at the value shown: not in this version"),
-	{ .name = "metrics-address", .kind = FLAG_LATER_STR, .def = "", .help = "" },
 	{ .name = "logtostderr", .kind = FLAG_LATER_BOOL, .def = "true", .help = KLOG },
 	{ .name = "alsologtostderr",
 	  .kind = FLAG_LATER_BOOL,

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "csi/validate.h"
+#include "metrics/registry.h"
 
 enum {
 	DEFAULT_WORK_MS = 10 * 60 * 1000,
@@ -188,6 +189,21 @@ static void log_rpc(const struct rpc *rpc, const struct err *err)
 		  err->code == ERR_OK ? LOG_END : KS("err", why), LOG_END);
 }
 
+static void count_rpc(const struct rpc *rpc, enum err_code code)
+{
+	const struct rpc_method *m = rpc->method;
+	unsigned method = metric_label_value(METRIC_RPCS, 0, strrchr(m->path, '/') + 1);
+	uint64_t took_us = uv_hrtime() / 1000 - rpc->started_us;
+	enum metric_status status = code == ERR_OK ? METRIC_SUCCESS : METRIC_FAILURE;
+
+	metric_count(METRIC_RPCS, method, code);
+	metric_observe(METRIC_RPC_SECONDS, method, took_us);
+	if (!m->operation)
+		return;
+	metric_count(METRIC_VOLUME_OPERATIONS, m->operation - 1, status);
+	metric_observe(METRIC_VOLUME_SECONDS, m->operation - 1, took_us);
+}
+
 static void finish(struct rpc *rpc, struct err *err)
 {
 	if (err->code == ERR_OK)
@@ -195,6 +211,7 @@ static void finish(struct rpc *rpc, struct err *err)
 	if (err->code != ERR_OK)
 		grpc_call_fail(rpc->call, err);
 	log_rpc(rpc, err);
+	count_rpc(rpc, err->code);
 	if (rpc->method->fini)
 		rpc->method->fini(rpc);
 	inflight_leave(&rpc->inflight);
@@ -269,6 +286,8 @@ void dispatch_call(void *ctx, struct grpc_call *call)
 
 	if (!m) {
 		(void)no_such(d, path, &err);
+		metric_count(METRIC_RPCS, metric_label_value(METRIC_RPCS, 0, ""),
+			     err.code);
 		log_info("csi", "rpc", KS("path", path), KS("code", err_name(err.code)));
 		grpc_call_fail(call, &err);
 		return;

@@ -31,6 +31,7 @@ struct rpc_method {
 			rpc) */
 	uint64_t work_timeout_ms; /* deadline of the work op, whatever the call's; 0 = 10
 				     min */
+	unsigned operation; /* for the metrics: 1 + enum metric_operation; 0 = none */
 	/* Releases what the work still owns (not the arena); may be NULL. */
 	void (*fini)(struct rpc *rpc);
 };

@@ -85,6 +85,7 @@ static void add_all(struct args *a, const struct driver *d)
 	add(a, d->bin ? d->bin : getenv("RDS_CSI"), NULL);
 	add(a, "--kubernetes", "off");
 	add(a, "--cluster-id", "e2e");
+	add(a, "--metrics-address", "");
 	add(a, "--endpoint", d->address);
 	if (d->is_controller) {
 		add(a, "--controller", NULL);

@@ -16,10 +16,14 @@ struct setup {
 static void open_setup(struct setup *s)
 {
 	char endpoint[192];
-	const char *const argv[] = {
-		prog_csi(), "--node", "--node-id=n1", "--node-backend=loop", s->exports,
-		endpoint,   NULL
-	};
+	const char *const argv[] = { prog_csi(),
+				     "--metrics-address=",
+				     "--node",
+				     "--node-id=n1",
+				     "--node-backend=loop",
+				     s->exports,
+				     endpoint,
+				     NULL };
 
 	memset(s, 0, sizeof(*s));
 	t_mkdir(s->dir);

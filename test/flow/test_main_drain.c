@@ -32,6 +32,7 @@ static void start_driver(struct setup *s, const char *extra)
 	static char port[32], key[192], host[192], endpoint[192];
 	const char *const argv[] = { prog_csi(),
 				     "--controller",
+				     "--metrics-address=",
 				     "--kubernetes=off",
 				     "--cluster-id=c1",
 				     "--rds-address=127.0.0.1",

@@ -35,10 +35,14 @@ static void close_setup(struct setup *s)
 
 static void begin(struct setup *s, struct prog *p, const char *name)
 {
-	const char *const argv[] = {
-		prog_csi(),  "--node", "--node-id=n1", "--node-backend=loop", s->exports,
-		s->endpoint, NULL
-	};
+	const char *const argv[] = { prog_csi(),
+				     "--metrics-address=",
+				     "--node",
+				     "--node-id=n1",
+				     "--node-backend=loop",
+				     s->exports,
+				     s->endpoint,
+				     NULL };
 
 	prog_start(p, s->dir, name, argv);
 }
@@ -230,10 +234,15 @@ Test(main_life, listens_on_a_loopback_port)
 	snprintf(s.endpoint, sizeof(s.endpoint), "--endpoint=tcp://127.0.0.1:0");
 	{
 		char state[192];
-		const char *const argv[] = { prog_csi(),     "--node",
-					     "--node-id=n1", "--node-backend=loop",
-					     s.exports,	     s.endpoint,
-					     state,	     NULL };
+		const char *const argv[] = { prog_csi(),
+					     "--metrics-address=",
+					     "--node",
+					     "--node-id=n1",
+					     "--node-backend=loop",
+					     s.exports,
+					     s.endpoint,
+					     state,
+					     NULL };
 
 		snprintf(state, sizeof(state), "--state-dir=%s/state", s.dir);
 		prog_start(&s.csi, s.dir, "csi", argv);

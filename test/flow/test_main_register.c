@@ -38,6 +38,7 @@ static void open_setup(struct setup *s)
 static void begin(struct setup *s, const char *name)
 {
 	const char *const argv[] = { prog_csi(),
+				     "--metrics-address=",
 				     "--node",
 				     "--node-id=n1",
 				     "--driver-name=d.example",

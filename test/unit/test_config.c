@@ -167,8 +167,8 @@ Test(config, every_flag_does_what_it_says)
 		  "/var/lib/kubelet/plugins_registry/rds.csi.srvlab.io-reg.sock", 0 },
 		{ "--kubelet-registration=/h/csi.sock", AT(registered), STR,
 		  "/h/csi.sock", 0 },
+		{ "--metrics-address=", AT(metrics_address), STR, "", 0 },
 		{ "--log-level=debug", AT(log_level), UINT, NULL, LOG_DEBUG },
-		{ "--log-level=warn", AT(log_level), UINT, NULL, LOG_WARN },
 		{ "--log-level=error", AT(log_level), UINT, NULL, LOG_ERROR },
 		{ "--log-format=text", AT(log_format), UINT, NULL, CONFIG_LOG_TEXT },
 		{ "-v=5", AT(log_level), UINT, NULL, LOG_DEBUG },
@@ -217,6 +217,7 @@ Test(config, no_flag_is_without_its_test)
 		"adopt-unmarked",
 		"kubernetes",
 		"kubeconfig",
+		"metrics-address",
 		"leader-election-namespace",
 		"attachment-grace-period",
 		"attachment-reconcile-interval",
@@ -308,6 +309,7 @@ Test(config, a_bad_flag_is_named_in_one_line)
 		{ "--kubelet-registration=on --endpoint=/s --kubelet-dir="
 		  "/a23456789/a23456789/a23456789/a23456789/a23456789/a23456789",
 		  "--kubelet-registration: /a23456789/" },
+		{ "--metrics-address=localhost:1", "--metrics-address=localhost:1: h" },
 		{ "--log-level=loud",
 		  "--log-level=loud: must be one of debug|info|warn" },
 		{ "--log-format=xml", "--log-format=xml" },
@@ -382,7 +384,6 @@ Test(config, a_newline_in_a_value_makes_no_second_line)
 Test(config, flags_of_later_versions_take_their_neutral_value_only)
 {
 	static const char *const good[] = {
-		"-metrics-address=",
 		"-logtostderr",
 		"-alsologtostderr=false",
 		"-stderrthreshold=2",
@@ -397,11 +398,10 @@ Test(config, flags_of_later_versions_take_their_neutral_value_only)
 		"-log_backtrace_at=",
 	};
 	static const char *const bad[] = {
-		"-metrics-address=:9809", "-logtostderr=false",	  "-alsologtostderr",
-		"-stderrthreshold=0",	  "-vmodule=x=3",	  "-log_dir=/l",
-		"-log_file=/f",		  "-log_file_max_size=1", "-one_output",
-		"-add_dir_header",	  "-skip_headers",	  "-skip_log_headers",
-		"-log_backtrace_at=a:1",
+		"-logtostderr=false",	"-alsologtostderr",  "-stderrthreshold=0",
+		"-vmodule=x=3",		"-log_dir=/l",	     "-log_file=/f",
+		"-log_file_max_size=1", "-one_output",	     "-add_dir_header",
+		"-skip_headers",	"-skip_log_headers", "-log_backtrace_at=a:1",
 	};
 	unsigned n_later = 0;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "metrics/registry.h"
 #include "support/capture.h"
 #include "support/fake_call.h"
 
@@ -129,6 +130,7 @@ static const struct rpc_method slow_methods[] = {
 	  .work = &slow_type,
 	  .size = sizeof(struct slow),
 	  .work_timeout_ms = 5000,
+	  .operation = 1 + METRIC_DELETE,
 	  .fini = count_fini },
 	{ .path = NULL },
 };
@@ -280,6 +282,24 @@ Test(dispatch, the_work_answers_later_and_frees_everything)
 	t_run_until(&s.loop, s.n_idle == 1);
 	cr_assert(c.n_answers == 1 && c.err.code == ERR_OK && c.reply_len == 0);
 	cr_assert_eq(n_fini, 1);
+	close_setup(&s);
+}
+
+Test(dispatch, every_call_is_counted_by_its_outcome)
+{
+	struct setup s;
+	struct grpc_call bad = delete_of("\x0a\x03v1"), none = call_of("/no", NULL, 0);
+	unsigned m = metric_label_value(METRIC_RPCS, 0, "DeleteVolume");
+	unsigned other = metric_label_value(METRIC_RPCS, 0, "other");
+
+	metric_reset();
+	open_setup(&s);
+	dispatch_call(&s.d, &bad);
+	dispatch_call(&s.d, &none);
+	cr_assert_eq(metric_counted(METRIC_RPCS, m, ERR_INVALID), 1);
+	cr_assert_eq(metric_counted(METRIC_RPCS, other, ERR_UNIMPLEMENTED), 1);
+	m = METRIC_DELETE;
+	cr_assert_eq(metric_counted(METRIC_VOLUME_OPERATIONS, m, METRIC_FAILURE), 1);
 	close_setup(&s);
 }
 

@@ -8,6 +8,7 @@
 #include "csi/controller/publish.h"
 #include "csi/controller/query.h"
 #include "csi/controller/unpublish.h"
+#include "metrics/registry.h"
 
 /* The Controller service's methods. A create or a grow of a large file takes the box
  * minutes; what a caller's deadline cuts off runs on. */
@@ -60,6 +61,7 @@ static int get_capabilities(struct rpc *rpc, struct err *err)
 const struct rpc_method controller_methods[] = {
 	{
 		.path = PATH("CreateVolume"),
+		.operation = 1 + METRIC_CREATE,
 		.request = &csi__v1__create_volume_request__descriptor,
 		.response = &csi__v1__create_volume_response__descriptor,
 		.check = ctl_create_check,
@@ -71,6 +73,7 @@ const struct rpc_method controller_methods[] = {
 	},
 	{
 		.path = PATH("DeleteVolume"),
+		.operation = 1 + METRIC_DELETE,
 		.request = &csi__v1__delete_volume_request__descriptor,
 		.response = &csi__v1__delete_volume_response__descriptor,
 		.check = ctl_delete_check,
@@ -82,6 +85,7 @@ const struct rpc_method controller_methods[] = {
 	},
 	{
 		.path = PATH("ControllerPublishVolume"),
+		.operation = 1 + METRIC_PUBLISH,
 		.request = &csi__v1__controller_publish_volume_request__descriptor,
 		.response = &csi__v1__controller_publish_volume_response__descriptor,
 		.check = ctl_publish_check,
@@ -92,6 +96,7 @@ const struct rpc_method controller_methods[] = {
 	},
 	{
 		.path = PATH("ControllerUnpublishVolume"),
+		.operation = 1 + METRIC_UNPUBLISH,
 		.request = &csi__v1__controller_unpublish_volume_request__descriptor,
 		.response = &csi__v1__controller_unpublish_volume_response__descriptor,
 		.check = ctl_unpublish_check,
@@ -102,6 +107,7 @@ const struct rpc_method controller_methods[] = {
 	},
 	{
 		.path = PATH("ControllerExpandVolume"),
+		.operation = 1 + METRIC_EXPAND,
 		.request = &csi__v1__controller_expand_volume_request__descriptor,
 		.response = &csi__v1__controller_expand_volume_response__descriptor,
 		.check = ctl_expand_check,

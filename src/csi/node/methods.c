@@ -6,6 +6,7 @@
 #include "csi/node/stats.h"
 #include "csi/node/unpublish.h"
 #include "csi/node/unstage.h"
+#include "metrics/registry.h"
 
 #define MESSAGES(x)                                     \
 	.request = &csi__v1__##x##_request__descriptor, \
@@ -15,6 +16,7 @@
  * for a volume that is being grown. */
 const struct rpc_method node_methods[] = {
 	{ .path = "/csi.v1.Node/NodeStageVolume",
+	  .operation = 1 + METRIC_STAGE,
 	  MESSAGES(node_stage_volume),
 	  .check = node_stage_check,
 	  .volume_id = node_stage_volume,
@@ -22,6 +24,7 @@ const struct rpc_method node_methods[] = {
 	  .work = &node_stage_op,
 	  .size = sizeof(struct node_stage) },
 	{ .path = "/csi.v1.Node/NodeUnstageVolume",
+	  .operation = 1 + METRIC_UNSTAGE,
 	  MESSAGES(node_unstage_volume),
 	  .check = node_unstage_check,
 	  .volume_id = node_unstage_volume,
@@ -29,6 +32,7 @@ const struct rpc_method node_methods[] = {
 	  .work = &node_unstage_op,
 	  .size = sizeof(struct node_work) },
 	{ .path = "/csi.v1.Node/NodePublishVolume",
+	  .operation = 1 + METRIC_NODE_PUBLISH,
 	  MESSAGES(node_publish_volume),
 	  .check = node_publish_check,
 	  .volume_id = node_publish_volume,
@@ -36,6 +40,7 @@ const struct rpc_method node_methods[] = {
 	  .work = &node_publish_op,
 	  .size = sizeof(struct node_work) },
 	{ .path = "/csi.v1.Node/NodeUnpublishVolume",
+	  .operation = 1 + METRIC_NODE_UNPUBLISH,
 	  MESSAGES(node_unpublish_volume),
 	  .check = node_unpublish_check,
 	  .volume_id = node_unpublish_volume,
@@ -43,6 +48,7 @@ const struct rpc_method node_methods[] = {
 	  .work = &node_unpublish_op,
 	  .size = sizeof(struct node_work) },
 	{ .path = "/csi.v1.Node/NodeExpandVolume",
+	  .operation = 1 + METRIC_NODE_EXPAND,
 	  MESSAGES(node_expand_volume),
 	  .check = node_expand_check,
 	  .volume_id = node_expand_volume,

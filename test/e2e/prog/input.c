@@ -417,6 +417,7 @@ static void bad_flags(void)
 		char endpoint[300], key[300], host[300];
 		const char *argv[] = { real,
 				       "--controller",
+				       "--metrics-address=",
 				       "--kubernetes=off",
 				       "--cluster-id=e2e",
 				       endpoint,
