@@ -13,6 +13,7 @@ enum {
 	K8S_HEADER_MAX = 16 * 1024,
 	K8S_BODY_OUT_MAX = 64 * 1024,
 	K8S_TARGET_MAX = 2048,
+	K8S_EXCHANGE_MS = 30 * 1000, /* of one that is not long */
 };
 
 struct k8s_exchange {
@@ -34,8 +35,9 @@ struct k8s_exchange {
 };
 
 /* op.err: UNAVAILABLE for everything between the socket and the last chunk (refused, cut,
- * truncated, TLS, not HTTP), EXHAUSTED for headers beyond the limits. Any status at all
- * is a success here. */
+ * truncated, TLS, not HTTP), EXHAUSTED for headers beyond the limits, too many waiting
+ * and no memory, DEADLINE, INVALID for a target that is none. Any status at all is a
+ * success here. A GET whose kept connection the server had closed is sent once more. */
 void k8s_exchange_start(struct k8s_exchange *x, struct k8s_client *c,
 			void (*done)(struct op *op));
 #endif
