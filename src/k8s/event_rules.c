@@ -53,7 +53,6 @@ void event_book_init(struct event_book *b)
 
 static void forget(struct event_book *b, struct event_entry *e)
 {
-	b->n_waiting -= list_is_linked(&e->turn);
 	b->n_entries--;
 	list_remove(&e->turn);
 	list_remove(&e->age);
