@@ -1,0 +1,205 @@
+# For the scenarios: what they do again and again. A scenario is a list of tests in bash, each a
+# function t_NAME; `scenario` at its end runs them. A test fails at its first failed command or
+# check, and the next one begins with whatever it left cleared away.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+w() { k -n work "$@"; }
+MODE=${K8S_LAB_KUBERNETES:-on}
+
+where() { # the lines that led here, innermost first
+	local i
+	for ((i = 2; i < ${#FUNCNAME[@]} - 2; i++)); do
+		printf '%s:%s ' "${FUNCNAME[i]}" "${BASH_LINENO[i - 1]}"
+	done
+}
+fail() { # TEXT
+	trap - ERR
+	echo "      at $(where): $*"
+	exit 1
+}
+check() { # WORD…: the command succeeds
+	"$@" || fail "$*"
+}
+same() { # WHAT IS SHOULD-BE
+	[ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"
+}
+eventually() { # SECONDS WORD…: until the command succeeds; its output is not shown
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || fail "not in time: $*"
+		sleep 0.2
+	done
+}
+never() { # SECONDS WORD…: the command does not succeed meanwhile
+	local end=$((SECONDS + $1))
+	shift
+	while [ $SECONDS -lt $end ]; do
+		! "$@" >/dev/null 2>&1 || fail "came about: $*"
+		sleep 0.3
+	done
+}
+
+# ---- claims and pods ------------------------------------------------------------------------
+claim() { # NAME CLASS MODE SIZE [ACCESS]
+	w apply -f - >/dev/null <<-EOF
+	{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "$1"}, "spec": {
+	 "storageClassName": "$2", "volumeMode": "$3", "accessModes": ["${5:-ReadWriteOnce}"],
+	 "resources": {"requests": {"storage": "$4"}}}}
+	EOF
+}
+bound() { w wait --for=jsonpath='{.status.phase}'=Bound --timeout="${2:-30}s" "pvc/$1" >/dev/null || fail "$1 is not bound"; }
+volume_of() { w get pvc "$1" -o 'jsonpath={.spec.volumeName}'; }
+# A pod that sleeps with the claim: a file system at /data, or the raw device /dev/data.
+pod() { # NAME CLAIM [NODE]
+	local mode use
+	mode=$(w get pvc "$2" -o 'jsonpath={.spec.volumeMode}')
+	case $mode in
+	Block) use='"volumeDevices": [{"name": "data", "devicePath": "/dev/data"}]' ;;
+	*) use='"volumeMounts": [{"name": "data", "mountPath": "/data"}]' ;;
+	esac
+	w apply -f - >/dev/null <<-EOF
+	{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "$1"}, "spec": {
+	 ${3:+"\"nodeName\": \"$3\","} "hostNetwork": true, "terminationGracePeriodSeconds": 0,
+	 "automountServiceAccountToken": false, "enableServiceLinks": false,
+	 "tolerations": [{"operator": "Exists"}],
+	 "containers": [{"name": "work", "image": "rds-csi.test/busybox:1", "imagePullPolicy": "Never",
+	  "command": ["/bin/sleep", "infinity"], $use}],
+	 "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "$2"}}]}}
+	EOF
+}
+running() { w wait --for=condition=Ready --timeout="${2:-60}s" "pod/$1" >/dev/null || fail "pod $1 does not run"; }
+run() { # POD COMMAND-LINE
+	local name=$1
+	shift
+	w exec "$name" -- sh -c "$*"
+}
+gone() { # KIND/NAME [SECONDS]
+	w wait --for=delete --timeout="${2:-60}s" "$1" >/dev/null || fail "$1 is still there"
+}
+attachment_of() { # VOLUME [NODE]: name of its VolumeAttachment
+	k get volumeattachments -o 'jsonpath={range .items[*]}{.metadata.name} {.spec.source.persistentVolumeName} {.spec.nodeName}{"\n"}{end}' |
+		awk -v pv="$1" -v node="${2:-}" '$2 == pv && (node == "" || $3 == node) { print $1 }'
+}
+detached() { [ -z "$(attachment_of "$1")" ]; }
+has_event() { # CLAIM REASON [TEXT]: an Event on the claim
+	w get events --field-selector "involvedObject.kind=PersistentVolumeClaim,involvedObject.name=$1,reason=$2" \
+		-o 'jsonpath={range .items[*]}{.message}{"\n"}{end}' | grep -F -- "${3:-}" >/dev/null
+}
+claim_size() { w get pvc "$1" -o 'jsonpath={.status.capacity.storage}'; }
+
+# ---- the box --------------------------------------------------------------------------------
+box() { curl -s -m 10 "http://127.0.0.1:2280/$1" "${@:2}"; }
+on_box() { box disks | grep -F "\"$1\"" >/dev/null; }
+stats() { box stats | grep -oE "\"$1\": *[0-9]+" | grep -oE '[0-9]+$'; }
+box_is_empty() { [ "$(stats disks)" = 0 ] && [ "$(stats files)" = 0 ] && [ -z "$(ls "$D/box/exports")" ]; }
+
+# ---- the nodes ------------------------------------------------------------------------------
+csi() { # controller|NODE METHOD JSON
+	local s=$D/controller/csi.sock
+	case $1 in
+	node-1) s=$D/kubelet/plugins/$DRIVER/csi.sock ;;
+	node-2) s=$D/node-2/plugins/$DRIVER/csi.sock ;;
+	esac
+	"$D/rds-csi" call --endpoint "unix://$s" "$2" "$3"
+}
+# A kubelet's steps on node-2, which has none: for a volume whose claim is NAME.
+by_hand() { # stage|publish|unpublish|unstage CLAIM
+	local pv spec cap va dir=$D/node-2/pods/$2/volumes/kubernetes.io~csi
+	pv=$(volume_of "$2")
+	dir=$dir/$pv
+	local stage=$D/node-2/plugins/kubernetes.io/csi/$DRIVER/$pv/globalmount target=$dir/mount
+	local id="\"volume_id\": \"$pv\""
+	case $1 in
+	stage | publish)
+		va=$(attachment_of "$pv" node-2)
+		cap="\"volume_capability\": {\"mount\": {\"fs_type\": \"$(k get pv "$pv" -o 'jsonpath={.spec.csi.fsType}')\"},
+			\"access_mode\": {\"mode\": \"SINGLE_NODE_WRITER\"}}"
+		spec="$id, $cap, \"volume_context\": $(k get pv "$pv" -o 'jsonpath={.spec.csi.volumeAttributes}'),
+			\"publish_context\": $(k get volumeattachment "$va" -o 'jsonpath={.status.attachmentMetadata}')"
+		;;
+	esac
+	case $1 in
+	stage)
+		in_use node-2 "$pv"
+		mkdir -p "$stage"
+		csi node-2 NodeStageVolume "{$spec, \"staging_target_path\": \"$stage\"}" >/dev/null
+		;;
+	publish)
+		mkdir -p "$dir"
+		csi node-2 NodePublishVolume "{$spec, \"staging_target_path\": \"$stage\", \"target_path\": \"$target\"}" >/dev/null
+		;;
+	unpublish) csi node-2 NodeUnpublishVolume "{$id, \"target_path\": \"$target\"}" >/dev/null ;;
+	unstage)
+		csi node-2 NodeUnstageVolume "{$id, \"staging_target_path\": \"$stage\"}" >/dev/null
+		rm -rf "$dir" "${stage%/*}"
+		in_use node-2 "$pv" no
+		;;
+	esac
+}
+data_dir() { echo "$D/node-2/pods/$1/volumes/kubernetes.io~csi/$(volume_of "$1")/mount"; } # CLAIM
+in_use() { # NODE VOLUME [no]: what the node says is mounted on it
+	local list name="kubernetes.io/csi/$DRIVER^$2"
+	list=$(k get node "$1" -o 'jsonpath={range .status.volumesInUse[*]}{@}{"\n"}{end}' | grep -vxF "$name" || true)
+	[ "${3:-}" = no ] || list="$list"$'\n'"$name"
+	k patch node "$1" --subresource=status --type=merge -p \
+		"{\"status\": {\"volumesInUse\": [$(echo "$list" | sed '/^$/d; s/.*/"&"/' | paste -sd,)]}}" >/dev/null
+}
+attach_by_hand() { # VOLUME NODE: a VolumeAttachment as the attach-detach controller makes it; prints its name
+	local name
+	name=csi-by-hand-$(printf '%s%s%s' "$1" $DRIVER "$2" | sha256sum | cut -d' ' -f1)
+	k create -f - >/dev/null <<-EOF
+	{"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": "$name"},
+	 "spec": {"attacher": "$DRIVER", "nodeName": "$2", "source": {"persistentVolumeName": "$1"}}}
+	EOF
+	echo "$name"
+}
+is_attached() { [ "$(k get volumeattachment "$1" -o 'jsonpath={.status.attached}')" = true ]; }
+attach_error() { k get volumeattachment "$1" -o 'jsonpath={.status.attachError.message}'; }
+# The attacher waits longer after each failure; a change of the object makes it look at once.
+poke() { k annotate --overwrite volumeattachment "$1" poke="$(date +%N)" >/dev/null; }
+
+loops() { grep -l "^$D/" /sys/block/loop*/loop/backing_file 2>/dev/null | xargs -r cat; }
+node_is_clean() { # of our volumes
+	[ -z "$(loops)" ] && ! grep -E " $D/(kubelet|node-2)/.*(kubernetes.io~csi|$DRIVER|volumeDevices)" /proc/self/mountinfo &&
+		[ -z "$(find "$D/kubelet/plugins/$DRIVER/state" -name '*.json' 2>/dev/null)" ]
+}
+all_is_empty() {
+	[ -z "$(k get pv,volumeattachments -o name)" ] && box_is_empty && node_is_clean
+}
+
+clear_away() {
+	local va
+	w delete pod --all --grace-period=0 --force >/dev/null 2>&1 || true
+	for va in $(k get volumeattachments -o name); do
+		case $va in */csi-by-hand-*) k delete "$va" --wait=false >/dev/null 2>&1 || true ;; esac
+	done
+	w delete pvc --all --timeout=60s >/dev/null 2>&1 || true
+	eventually 90 all_is_empty
+}
+
+scenario() {
+	local passed=0 failed=0 t began rc
+	for t in $(declare -F | sed -n 's/^declare -f t_//p'); do
+		began=$SECONDS
+		case $t in *"${E2E_K8S_ARGS:-}"*) ;; *) continue ;; esac
+		# Not as a condition: there bash ignores errexit.
+		set +e
+		(
+			set -eE
+			trap 'fail "status $? of $BASH_COMMAND"' ERR
+			"t_$t"
+		)
+		rc=$?
+		set -e
+		if [ $rc = 0 ]; then
+			passed=$((passed + 1))
+			echo "passed $t in $((SECONDS - began)) s"
+		else
+			failed=$((failed + 1))
+			echo "FAILED $t after $((SECONDS - began)) s"
+			(clear_away) || echo "and what it left cannot be cleared away"
+		fi
+	done
+	echo "passed=$passed failed=$failed" >>"${T_RESULT:-/dev/null}"
+	[ $failed = 0 ]
+}
