@@ -10,12 +10,12 @@ DRIVER=rds.csi.srvlab.io
 API=https://127.0.0.1:6443
 
 # Field 22 of /proc/PID/stat: with it a number that was given to another process is not ours.
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+start_time() { { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; } 2>/dev/null; }
 pid_of() { # NAME: prints its pid, if it lives
 	local pid since
 	{ read -r pid since <"$D/run/$1"; } 2>/dev/null || return 1
 	[ -n "$since" ] && [ "$(start_time "$pid")" = "$since" ] || return 1
-	[ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -c1)" != Z ] && echo "$pid"
+	[ "$({ sed 's/.*) //' "/proc/$pid/stat" | cut -c1; } 2>/dev/null)" != Z ] && echo "$pid"
 }
 define() { # NAME WORD…: the command of NAME
 	local name=$1

@@ -3,7 +3,7 @@
 # check, and the next one begins with whatever it left cleared away.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 w() { k -n work "$@"; }
-MODE=${K8S_LAB_KUBERNETES:-on}
+MODE=${K8S_LAB_KUBERNETES:-off}
 
 where() { # the lines that led here, innermost first
 	local i
@@ -13,7 +13,7 @@ where() { # the lines that led here, innermost first
 }
 fail() { # TEXT
 	trap - ERR
-	echo "      at $(where): $*"
+	echo "      at $(where): $*" >&7 # whatever the command's own output went to
 	exit 1
 }
 check() { # WORD…: the command succeeds
@@ -61,7 +61,6 @@ pod() { # NAME CLAIM [NODE]
 	{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "$1"}, "spec": {
 	 ${3:+"\"nodeName\": \"$3\","} "hostNetwork": true, "terminationGracePeriodSeconds": 0,
 	 "automountServiceAccountToken": false, "enableServiceLinks": false,
-	 "tolerations": [{"operator": "Exists"}],
 	 "containers": [{"name": "work", "image": "rds-csi.test/busybox:1", "imagePullPolicy": "Never",
 	  "command": ["/bin/sleep", "infinity"], $use}],
 	 "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "$2"}}]}}
@@ -93,6 +92,11 @@ on_box() { box disks | grep -F "\"$1\"" >/dev/null; }
 stats() { box stats | grep -oE "\"$1\": *[0-9]+" | grep -oE '[0-9]+$'; }
 box_is_empty() { [ "$(stats disks)" = 0 ] && [ "$(stats files)" = 0 ] && [ -z "$(ls "$D/box/exports")" ]; }
 
+# Under which NQNs the box exports a volume now.
+nqns_of() { ls "$D/box/exports" | grep -F ":$1" || true; }
+exports() { ls "$D/box/exports"; }
+is_fenced() { nqns_of "$1" | grep -E ":$1\.g[0-9]+-[0-9a-f]{8}$"; } # exported again, under a new name
+
 # ---- the nodes ------------------------------------------------------------------------------
 csi() { # controller|NODE METHOD JSON
 	local s=$D/controller/csi.sock
@@ -102,19 +106,26 @@ csi() { # controller|NODE METHOD JSON
 	esac
 	"$D/rds-csi" call --endpoint "unix://$s" "$2" "$3"
 }
-# A kubelet's steps on node-2, which has none: for a volume whose claim is NAME.
+# A kubelet's steps on node-2, which has none, for a claim: the directories are a kubelet's.
 by_hand() { # stage|publish|unpublish|unstage CLAIM
-	local pv spec cap va dir=$D/node-2/pods/$2/volumes/kubernetes.io~csi
+	local pv va access stage target request top=$D/node-2
 	pv=$(volume_of "$2")
-	dir=$dir/$pv
-	local stage=$D/node-2/plugins/kubernetes.io/csi/$DRIVER/$pv/globalmount target=$dir/mount
-	local id="\"volume_id\": \"$pv\""
+	request="\"volume_id\": \"$pv\""
+	if [ "$(w get pvc "$2" -o 'jsonpath={.spec.volumeMode}')" = Block ]; then
+		stage=$top/plugins/kubernetes.io/csi/volumeDevices/staging/$pv
+		target=$top/plugins/kubernetes.io/csi/volumeDevices/publish/$pv/pod
+		access='"block": {}'
+	else
+		stage=$top/plugins/kubernetes.io/csi/$DRIVER/$pv/globalmount
+		target=$(data_dir "$2")
+		access="\"mount\": {\"fs_type\": \"$(k get pv "$pv" -o 'jsonpath={.spec.csi.fsType}')\"}"
+	fi
 	case $1 in
 	stage | publish)
 		va=$(attachment_of "$pv" node-2)
-		cap="\"volume_capability\": {\"mount\": {\"fs_type\": \"$(k get pv "$pv" -o 'jsonpath={.spec.csi.fsType}')\"},
-			\"access_mode\": {\"mode\": \"SINGLE_NODE_WRITER\"}}"
-		spec="$id, $cap, \"volume_context\": $(k get pv "$pv" -o 'jsonpath={.spec.csi.volumeAttributes}'),
+		request="$request, \"staging_target_path\": \"$stage\",
+			\"volume_capability\": {$access, \"access_mode\": {\"mode\": \"SINGLE_NODE_WRITER\"}},
+			\"volume_context\": $(k get pv "$pv" -o 'jsonpath={.spec.csi.volumeAttributes}'),
 			\"publish_context\": $(k get volumeattachment "$va" -o 'jsonpath={.status.attachmentMetadata}')"
 		;;
 	esac
@@ -122,20 +133,21 @@ by_hand() { # stage|publish|unpublish|unstage CLAIM
 	stage)
 		in_use node-2 "$pv"
 		mkdir -p "$stage"
-		csi node-2 NodeStageVolume "{$spec, \"staging_target_path\": \"$stage\"}" >/dev/null
+		csi node-2 NodeStageVolume "{$request}"
 		;;
 	publish)
-		mkdir -p "$dir"
-		csi node-2 NodePublishVolume "{$spec, \"staging_target_path\": \"$stage\", \"target_path\": \"$target\"}" >/dev/null
+		mkdir -p "${target%/*}"
+		csi node-2 NodePublishVolume "{$request, \"target_path\": \"$target\"}"
 		;;
-	unpublish) csi node-2 NodeUnpublishVolume "{$id, \"target_path\": \"$target\"}" >/dev/null ;;
+	unpublish) csi node-2 NodeUnpublishVolume "{$request, \"target_path\": \"$target\"}" ;;
 	unstage)
-		csi node-2 NodeUnstageVolume "{$id, \"staging_target_path\": \"$stage\"}" >/dev/null
-		rm -rf "$dir" "${stage%/*}"
+		csi node-2 NodeUnstageVolume "{$request, \"staging_target_path\": \"$stage\"}"
+		rm -r "${target%/*}"
+		[ ! -d "$stage" ] || rmdir "$stage"
 		in_use node-2 "$pv" no
 		;;
 	esac
-}
+} >/dev/null
 data_dir() { echo "$D/node-2/pods/$1/volumes/kubernetes.io~csi/$(volume_of "$1")/mount"; } # CLAIM
 in_use() { # NODE VOLUME [no]: what the node says is mounted on it
 	local list name="kubernetes.io/csi/$DRIVER^$2"
@@ -155,19 +167,32 @@ attach_by_hand() { # VOLUME NODE: a VolumeAttachment as the attach-detach contro
 }
 is_attached() { [ "$(k get volumeattachment "$1" -o 'jsonpath={.status.attached}')" = true ]; }
 attach_error() { k get volumeattachment "$1" -o 'jsonpath={.status.attachError.message}'; }
+publish() { # VOLUME NODE: what the controller answers the attacher; status of rds-csi call
+	csi controller ControllerPublishVolume "{\"volume_id\": \"$1\", \"node_id\": \"$2\",
+		\"volume_capability\": {\"mount\": {\"fs_type\": \"xfs\"}, \"access_mode\": {\"mode\": \"SINGLE_NODE_WRITER\"}},
+		\"volume_context\": $(cat "$D/context.$1" 2>/dev/null || k get pv "$1" -o 'jsonpath={.spec.csi.volumeAttributes}')}" 2>&1
+}
+# The answer's code, as rds-csi call prints it.
+publish_code() { { publish "$@" || true; } | sed -nE 's/^(rds-csi call: )?([A-Z_]+):.*/\2/p' | head -1; }
+node_ready() { # NODE yes|no
+	local is
+	is=$(k get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')
+	case $2 in yes) [ "$is" = True ] ;; no) [ "$is" != True ] ;; esac
+}
 # The attacher waits longer after each failure; a change of the object makes it look at once.
 poke() { k annotate --overwrite volumeattachment "$1" poke="$(date +%N)" >/dev/null; }
 
-loops() { grep -l "^$D/" /sys/block/loop*/loop/backing_file 2>/dev/null | xargs -r cat; }
-node_is_clean() { # of our volumes
-	[ -z "$(loops)" ] && ! grep -E " $D/(kubelet|node-2)/.*(kubernetes.io~csi|$DRIVER|volumeDevices)" /proc/self/mountinfo &&
-		[ -z "$(find "$D/kubelet/plugins/$DRIVER/state" -name '*.json' 2>/dev/null)" ]
-}
+# What the nodes have of volumes: of all, or of one.
+loops() { grep -hs "^$D/box/.*${1:-}" /sys/block/loop*/loop/backing_file || true; }
+mounts() { grep -E " $D/(kubelet|node-2)/[^ ]*(kubernetes.io~csi|$DRIVER|volumeDevices)[^ ]*${1:-} " /proc/self/mountinfo || true; }
+records() { find "$D"/{kubelet,node-2}/plugins/$DRIVER/state -name "*${1:-}*.json" 2>/dev/null || true; }
+node_is_clean() { [ -z "$(loops "$@")$(mounts "$@")$(records "$@")" ]; }
 all_is_empty() {
 	[ -z "$(k get pv,volumeattachments -o name)" ] && box_is_empty && node_is_clean
 }
 
 clear_away() {
+	rm -f "$D"/context.*
 	local va
 	w delete pod --all --grace-period=0 --force >/dev/null 2>&1 || true
 	for va in $(k get volumeattachments -o name); do
@@ -177,29 +202,39 @@ clear_away() {
 	eventually 90 all_is_empty
 }
 
+# One test: its output, then its verdict in one line.
+one_test() { # NAME
+	local began=$SECONDS rc
+	# Not as a condition: there bash ignores errexit.
+	set +e
+	(
+		exec 7>&1
+		set -eE
+		trap 'fail "status $? of $BASH_COMMAND"' ERR
+		"t_$1"
+	)
+	rc=$?
+	set -e
+	echo "$([ $rc = 0 ] && echo passed || echo FAILED) $1 after $((SECONDS - began)) s"
+	return $rc
+}
+# Runs the tests one after another, or all `at once` where they do not touch the same things.
 scenario() {
-	local passed=0 failed=0 t began rc
+	local passed=0 failed=0 t pids=() names=()
 	for t in $(declare -F | sed -n 's/^declare -f t_//p'); do
-		began=$SECONDS
-		case $t in *"${E2E_K8S_ARGS:-}"*) ;; *) continue ;; esac
-		# Not as a condition: there bash ignores errexit.
-		set +e
-		(
-			set -eE
-			trap 'fail "status $? of $BASH_COMMAND"' ERR
-			"t_$t"
-		)
-		rc=$?
-		set -e
-		if [ $rc = 0 ]; then
-			passed=$((passed + 1))
-			echo "passed $t in $((SECONDS - began)) s"
-		else
-			failed=$((failed + 1))
-			echo "FAILED $t after $((SECONDS - began)) s"
-			(clear_away) || echo "and what it left cannot be cleared away"
-		fi
+		case $t in *"${E2E_K8S_ARGS:-}"*) names+=("$t") ;; esac
 	done
+	for t in "${names[@]}"; do
+		one_test "$t" >"$D/said.$t" 2>&1 &
+		pids+=($!)
+		[ "${1:-}" != "" ] || wait $! || (clear_away) || echo "what $t left cannot be cleared away"
+	done
+	for t in "${!names[@]}"; do
+		if wait "${pids[t]}"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+		cat "$D/said.${names[t]}"
+		rm "$D/said.${names[t]}"
+	done
+	[ $failed = 0 ] || (clear_away) || echo "what they left cannot be cleared away"
 	echo "passed=$passed failed=$failed" >>"${T_RESULT:-/dev/null}"
 	[ $failed = 0 ]
 }

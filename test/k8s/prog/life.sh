@@ -28,7 +28,7 @@ life() { # CLASS MODE
 	w delete pod "$name" --wait=false >/dev/null
 	gone "pod/$name"
 	eventually 60 detached "$pv"
-	check node_is_clean
+	check node_is_clean "$pv"
 	# A second pod finds the data.
 	pod "$name-again" "$name"
 	running "$name-again"
@@ -37,15 +37,17 @@ life() { # CLASS MODE
 	gone "pod/$name-again"
 	w delete pvc "$name" --wait=false >/dev/null
 	gone "pvc/$name"
-	eventually 60 all_is_empty
+	eventually 60 is_no_more "$pv"
+	check node_is_clean "$pv"
 }
+is_no_more() { ! k get pv "$1" && ! on_box "$1"; }
 grown() { [ "$(claim_size "$1")" = "$2" ]; }
-write_Filesystem() { run "$1" 'dd if=/dev/urandom of=/data/file bs=1M count=8 && sync'; }
+write_Filesystem() { run "$1" 'dd if=/dev/urandom of=/data/file bs=1M count=8 2>/dev/null && sync'; }
 sum_Filesystem() { run "$1" 'sha256sum </data/file'; }
 sees_Filesystem() { # POD BYTES: the file system has grown, but for its own structures
 	[ $(($(run "$1" "df -k /data | awk 'END { print \$2 }'") * 1024)) -gt $(($2 * 9 / 10)) ]
 }
-write_Block() { run "$1" 'dd if=/dev/urandom of=/dev/data bs=1M count=8 seek=4 && sync'; }
+write_Block() { run "$1" 'dd if=/dev/urandom of=/dev/data bs=1M count=8 seek=4 2>/dev/null && sync'; }
 sum_Block() { run "$1" 'dd if=/dev/data bs=1M count=8 skip=4 2>/dev/null | sha256sum'; }
 sees_Block() { [ "$(run "$1" 'blockdev --getsize64 /dev/data')" = "$2" ]; }
 
@@ -53,4 +55,5 @@ t_mount_immediate() { life rds Filesystem; }
 t_mount_late() { life rds-late Filesystem; }
 t_block_immediate() { life rds Block; }
 t_block_late() { life rds-late Block; }
-scenario
+scenario at-once
+check all_is_empty
