@@ -24,6 +24,7 @@ struct k8s_client {
 	char user_agent[128];
 	struct list queue, conns;
 	unsigned n_queued, n_shared, n_long;
+	uint64_t serial; /* of the last job */
 	/* Dispatching never happens within the step of a connection or an exchange. */
 	uv_idle_t turn;
 	void (*stopped)(void *arg);
@@ -278,13 +279,28 @@ int client_write_head(struct k8s_client *c, struct buf *head)
 	return k8s_conf_authorize(&c->conf, head);
 }
 
+uint64_t client_serial(struct k8s_client *c)
+{
+	return ++c->serial;
+}
+
+static void put_in_order(struct list *queue, struct conn_job *j)
+{
+	struct list *pos = queue;
+
+	while (pos->prev != queue &&
+	       CONTAINER_OF(pos->prev, struct conn_job, node)->serial > j->serial)
+		pos = pos->prev;
+	list_insert(pos, &j->node);
+}
+
 int client_ask(struct k8s_client *c, struct conn_job *j, struct err *err)
 {
 	if (op_failed(&c->op))
 		return err_set(err, ERR_UNAVAILABLE, "the API client is being closed");
 	if (c->n_queued >= CLIENT_QUEUE_MAX)
 		return err_set(err, ERR_EXHAUSTED, "too many API requests wait");
-	list_append(&c->queue, &j->node);
+	put_in_order(&c->queue, j);
 	c->n_queued++;
 	op_ref(j->op);
 	kick(c);

@@ -12,6 +12,8 @@ enum { CLIENT_SHARED_MAX = 4, CLIENT_LONG_MAX = 16, CLIENT_QUEUE_MAX = 512 };
 int client_write_head(struct k8s_client *c, struct buf *head);
 const char *client_prefix(const struct k8s_client *c); /* of each request's path */
 uv_loop_t *client_loop(const struct k8s_client *c);
+/* For j->serial: exchanges make their first step in any order. */
+uint64_t client_serial(struct k8s_client *c);
 /* Takes a reference of j->op, dropped with a wake when the job is answered or has failed.
  * -1 when too many wait or the client is being closed. */
 int client_ask(struct k8s_client *c, struct conn_job *j, struct err *err);

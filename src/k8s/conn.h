@@ -27,6 +27,7 @@ struct conn;
  * client's queue or a connection has it, it holds one reference of the exchange's op. */
 struct conn_job {
 	struct list node;   /* in the client's queue */
+	uint64_t serial;    /* its place there: of its exchange's start */
 	struct op *op;	    /* the exchange's: woken when conn or node lets go of it */
 	struct conn *conn;  /* that has it now */
 	struct buf request; /* whole, with the token in it: wiped when freed */

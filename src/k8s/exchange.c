@@ -221,6 +221,7 @@ void k8s_exchange_start(struct k8s_exchange *x, struct k8s_client *c,
 	i->x = x;
 	i->client = c;
 	i->job.op = &x->op;
+	i->job.serial = client_serial(c);
 	i->job.is_long = x->is_long;
 	i->job.on_head = on_head;
 	i->job.on_body = on_body;

@@ -15,7 +15,8 @@ struct https_conn {
 	BIO *in, *out;
 	char *req, *wire; /* of the request so far; to be written */
 	size_t n_req, n_wire;
-	long sent;
+	long sent,
+		mark; /* mark: what was sent when the first request came; < 0: none did */
 	bool is_writing, is_up, ends, is_gone;
 	char buf[16384];
 	uv_write_t write;
@@ -55,10 +56,22 @@ static void on_written(uv_write_t *w, int status)
 		flush(c);
 }
 
+/* Bytes until the cut; -1: none is coming. */
+static long left_of(const struct https_conn *c)
+{
+	const struct https_peer *p = c->peer;
+
+	if (p->cut_after >= 0)
+		return p->cut_after - c->sent;
+	if (p->cut_answer >= 0 && c->mark >= 0)
+		return c->mark + p->cut_answer - c->sent;
+	return -1;
+}
+
 static void flush(struct https_conn *c)
 {
 	size_t n = c->n_wire;
-	long left = c->peer->cut_after < 0 ? -1 : c->peer->cut_after - c->sent;
+	long left = left_of(c);
 	uv_buf_t b;
 
 	if (c->is_gone || c->is_writing)
@@ -85,6 +98,7 @@ static void flush(struct https_conn *c)
 		c->n_wire -= (size_t)rc;
 		c->sent += rc;
 		c->peer->n_wire = c->sent;
+		c->peer->n_answer = c->mark < 0 ? 0 : c->sent - c->mark;
 	}
 	/* An empty write tells when the socket can take more, on a later turn. */
 	c->write.data = c;
@@ -147,6 +161,8 @@ static void answer(struct https_conn *c)
 	struct https_peer *p = c->peer;
 
 	p->n_requests++;
+	if (c->mark < 0)
+		c->mark = c->sent + (long)c->n_wire;
 	if (p->does_key_update && c->ssl)
 		cr_assert_eq(SSL_key_update(c->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
 	if (p->on_request)
@@ -230,6 +246,7 @@ static void on_conn(uv_stream_t *s, int status)
 	cr_assert_eq(status, 0);
 	cr_assert_not_null(c);
 	c->peer = p;
+	c->mark = -1;
 	c->next = p->conns;
 	p->conns = c;
 	p->n_conns++;
@@ -277,7 +294,7 @@ void https_peer_open(struct https_peer *p, uv_loop_t *loop, const struct certs *
 	int len = sizeof(at);
 
 	memset(p, 0, sizeof(*p));
-	p->cut_after = -1;
+	p->cut_after = p->cut_answer = -1;
 	if (cert) {
 		p->ctx = SSL_CTX_new(TLS_server_method());
 		https_peer_use(p, cert);

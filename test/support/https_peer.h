@@ -17,16 +17,18 @@ struct https_peer {
 	const char *answer; /* for every request, unless on_request is set; NULL: none */
 	size_t answer_len;  /* 0: strlen */
 	void (*on_request)(struct https_peer *p, struct https_conn *c, const char *text);
-	long cut_after; /* bytes on the wire of each connection, then it is closed; < 0:
-			   not */
-	size_t piece;	/* bytes of each write; 0: as many as there are */
-	bool is_deaf;	/* accepts, but reads nothing */
+	long cut_answer; /* the same, counted from the first request on */
+	long cut_after;	 /* bytes on the wire of each connection, then it is closed; < 0:
+			    not */
+	size_t piece;	 /* bytes of each write; 0: as many as there are */
+	bool is_deaf;	 /* accepts, but reads nothing */
 	bool does_key_update; /* before each answer, and asks for one */
 	bool closes;	      /* after each answer, with close_notify */
 	void *arg;
 	/* What it has seen. */
 	int n_conns, n_open, n_requests, n_handshakes;
-	long n_wire;	      /* bytes written on the last connection */
+	long n_wire;	      /* bytes written on the last connection, */
+	long n_answer;	      /* and of these since its first request */
 	char last[96 * 1024]; /* the last request, whole */
 	int port;
 	/* Private. */
