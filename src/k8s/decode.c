@@ -287,21 +287,27 @@ static bool read_csinode(struct reader *rd, const json_t *root, union any *ret,
 	return true;
 }
 
-/* KubeVirt's launcher pod is owned by its VirtualMachineInstance, which bears the name
- * of its VirtualMachine. */
-static const char *vmi_of(struct reader *rd, const json_t *meta)
+static const char *owner_of(struct reader *rd, const json_t *meta, const char *kind)
 {
 	const json_t *owners = array(rd, meta, "ownerReferences");
-	const json_t *labels = json_object_get(meta, "labels");
-	const char *s;
 
 	for (size_t i = 0; i < json_array_size(owners); i++) {
 		const json_t *owner = json_array_get(owners, i);
 
-		if (has_text(owner, "kind", "VirtualMachineInstance"))
+		if (has_text(owner, "kind", kind))
 			return text(rd, owner, "name", K8S_NAME_MAX);
 	}
-	s = free_text(labels, "kubevirt.io/vmi", K8S_NAME_MAX);
+	return "";
+}
+
+/* KubeVirt's launcher pod is owned by its VirtualMachineInstance, which bears the name
+ * of its VirtualMachine. */
+static const char *vmi_of(struct reader *rd, const json_t *meta)
+{
+	const json_t *labels = json_object_get(meta, "labels");
+	const char *s = owner_of(rd, meta, "VirtualMachineInstance");
+
+	s = *s ? s : free_text(labels, "kubevirt.io/vmi", K8S_NAME_MAX);
 	return *s ? s : free_text(labels, "vm.kubevirt.io/name", K8S_NAME_MAX);
 }
 
@@ -332,6 +338,7 @@ static bool read_pod(struct reader *rd, const json_t *root, union any *ret,
 	pod->node = text(rd, spec, "nodeName", K8S_NAME_MAX);
 	pod->phase = text(rd, object(rd, root, "status"), "phase", K8S_NS_MAX);
 	pod->vmi = vmi_of(rd, json_object_get(root, "metadata"));
+	pod->owner_pod = owner_of(rd, json_object_get(root, "metadata"), "Pod");
 	for (size_t i = 0; i < json_array_size(volumes); i++)
 		read_claim(rd, json_array_get(volumes, i), pod, list);
 	return true;

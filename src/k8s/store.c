@@ -6,18 +6,52 @@
 
 /* Rounds of the list under way; between lists it does not matter which one an object
  * bears, for the next beginning ages them all. */
-enum { ROUND_OLD, ROUND_SHOWN };
+enum { ROUND_OLD, ROUND_SHOWN, ROUND_NONE };
 
 void k8s_store_init(struct k8s_store *s, enum k8s_kind kind)
 {
 	*s = (struct k8s_store){ .kind = kind };
 	map_init(&s->objects);
+	map_init(&s->unreadable);
 	list_init(&s->listeners);
 }
 
 static struct k8s_object *object_of(struct map_node *n)
 {
 	return n ? CONTAINER_OF(n, struct k8s_object, node) : NULL;
+}
+
+/* A name of the map unreadable. */
+struct unread {
+	struct map_node node;
+	uint8_t round;
+	char name[];
+};
+
+static struct unread *unread_of(struct map_node *n)
+{
+	return n ? CONTAINER_OF(n, struct unread, node) : NULL;
+}
+
+static void forget_unread(struct k8s_store *s, struct unread *u)
+{
+	if (!u)
+		return;
+	map_remove(&s->unreadable, &u->node);
+	mem_free(u);
+}
+
+/* Those not of the round; ROUND_NONE = all. */
+static void forget_unreads(struct k8s_store *s, unsigned but_round)
+{
+	struct map_node *n, *following;
+	size_t pos = 0;
+
+	for (n = map_next(&s->unreadable, &pos, NULL); n; n = following) {
+		following = map_next(&s->unreadable, &pos, n);
+		if (unread_of(n)->round != but_round)
+			forget_unread(s, unread_of(n));
+	}
 }
 
 void k8s_store_fini(struct k8s_store *s)
@@ -30,6 +64,8 @@ void k8s_store_fini(struct k8s_store *s)
 		k8s_object_free(object_of(n));
 	}
 	map_fini(&s->objects);
+	forget_unreads(s, ROUND_NONE);
+	map_fini(&s->unreadable);
 	LIST_FOREACH (it, &s->listeners)
 		list_remove(it);
 }
@@ -48,6 +84,11 @@ const struct k8s_object *k8s_store_next(const struct k8s_store *s, size_t *pos,
 					const struct k8s_object *last)
 {
 	return object_of(map_next(&s->objects, pos, last ? &last->node : NULL));
+}
+
+bool k8s_store_is_unreadable(const struct k8s_store *s, const char *name)
+{
+	return map_find(&s->unreadable, name) != NULL;
 }
 
 bool k8s_store_is_current(const struct k8s_store *s, uint64_t now_ms)
@@ -86,6 +127,7 @@ int k8s_store_put_take(struct k8s_store *s, struct k8s_object *o)
 	struct k8s_object *was = object_of(map_find(&s->objects, o->name));
 
 	bug_on(o->kind != s->kind);
+	forget_unread(s, unread_of(map_find(&s->unreadable, o->name)));
 	o->round = ROUND_SHOWN;
 	if (was && strcmp(was->uid, o->uid) == 0 &&
 	    strcmp(was->version, o->version) == 0) {
@@ -116,8 +158,34 @@ void k8s_store_remove(struct k8s_store *s, const char *name)
 {
 	struct k8s_object *o = object_of(map_find(&s->objects, name));
 
+	forget_unread(s, unread_of(map_find(&s->unreadable, name)));
 	if (o)
 		drop(s, o);
+}
+
+int k8s_store_put_unreadable(struct k8s_store *s, const char *name)
+{
+	struct k8s_object *o = object_of(map_find(&s->objects, name));
+	struct unread *u = unread_of(map_find(&s->unreadable, name));
+	size_t n = strlen(name) + 1;
+
+	if (o)
+		o->round = ROUND_SHOWN;
+	if (u) {
+		u->round = ROUND_SHOWN;
+		return 0;
+	}
+	if (s->unreadable.count >= K8S_UNREADABLE_MAX)
+		return -1;
+	u = mem_alloc(sizeof(*u) + n);
+	if (!u)
+		return -1;
+	*u = (struct unread){ .round = ROUND_SHOWN };
+	memcpy(u->name, name, n);
+	if (map_add(&s->unreadable, &u->node, u->name) == 0)
+		return 0;
+	mem_free(u);
+	return -1;
 }
 
 void k8s_store_list_begin(struct k8s_store *s)
@@ -127,6 +195,10 @@ void k8s_store_list_begin(struct k8s_store *s)
 	for (struct map_node *n = map_next(&s->objects, &pos, NULL); n;
 	     n = map_next(&s->objects, &pos, n))
 		object_of(n)->round = ROUND_OLD;
+	pos = 0;
+	for (struct map_node *n = map_next(&s->unreadable, &pos, NULL); n;
+	     n = map_next(&s->unreadable, &pos, n))
+		unread_of(n)->round = ROUND_OLD;
 	s->round = ROUND_SHOWN;
 }
 
@@ -137,6 +209,7 @@ void k8s_store_list_end(struct k8s_store *s, uint64_t now_ms)
 
 	s->is_complete = true;
 	s->heard_ms = now_ms;
+	forget_unreads(s, ROUND_SHOWN);
 	for (n = map_next(&s->objects, &pos, NULL); n; n = following) {
 		following = map_next(&s->objects, &pos, n);
 		if (object_of(n)->round == ROUND_OLD)

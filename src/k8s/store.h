@@ -8,7 +8,8 @@
  * to all listeners: keep names and uids, not pointers. */
 struct k8s_store {
 	enum k8s_kind kind;
-	struct map objects; /* of struct k8s_object, owned */
+	struct map objects;    /* of struct k8s_object, owned */
+	struct map unreadable; /* names of objects that could not be decoded, owned */
 	struct list listeners;
 	bool is_complete;  /* a whole list was seen, once; never false again */
 	uint64_t heard_ms; /* clock_now_ms of the last event, bookmark or whole list */
@@ -33,6 +34,9 @@ const struct k8s_object *k8s_store_find(const struct k8s_store *s, const char *n
 /* Visits all; *pos starts at 0 and last at NULL. Not across a change. */
 const struct k8s_object *k8s_store_next(const struct k8s_store *s, size_t *pos,
 					const struct k8s_object *last);
+/* The API server's state of this name is not known: the store shows an older one, or
+ * nothing. */
+bool k8s_store_is_unreadable(const struct k8s_store *s, const char *name);
 /* Complete, and heard of within K8S_STALE_MS. */
 bool k8s_store_is_current(const struct k8s_store *s, uint64_t now_ms);
 
@@ -41,6 +45,11 @@ bool k8s_store_is_current(const struct k8s_store *s, uint64_t now_ms);
  */
 int k8s_store_put_take(struct k8s_store *s, struct k8s_object *o);
 void k8s_store_remove(struct k8s_store *s, const char *name);
+/* The API server has an object of this name that could not be read. What the store has
+ * under it stays, and the name is remembered until it can be read or is gone. -1: no
+ * memory, or more than K8S_UNREADABLE_MAX of them. */
+int k8s_store_put_unreadable(struct k8s_store *s, const char *name);
+enum { K8S_UNREADABLE_MAX = 1024 };
 /* A list begins: objects are put; its end removes (and tells) those it did not show.
  * Without the end nothing is removed. */
 void k8s_store_list_begin(struct k8s_store *s);

@@ -159,7 +159,8 @@ Test(decode, pod_with_its_claims_and_machine)
 		"{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\","
 		"\"resourceVersion\":\"1\",\"labels\":{\"kubevirt.io/vmi\":\"lab\"},"
 		"\"ownerReferences\":[{\"kind\":\"Job\",\"name\":\"j\"},{\"kind\":"
-		"\"VirtualMachineInstance\",\"name\":\"vm-1\"}]},\"spec\":{\"nodeName\":"
+		"\"VirtualMachineInstance\",\"name\":\"vm-1\"},{\"kind\":\"Pod\","
+		"\"name\":\"launcher\"}]},\"spec\":{\"nodeName\":"
 		"\"node-a\",\"volumes\":[{\"name\":\"a\",\"emptyDir\":{}},{\"name\":"
 		"\"b\","
 		"\"persistentVolumeClaim\":{\"claimName\":\"c-1\"}},{\"name\":"
@@ -170,6 +171,7 @@ Test(decode, pod_with_its_claims_and_machine)
 
 	cr_assert_str_eq(p->o.ns, "ns");
 	cr_assert_str_eq(p->vmi, "vm-1");
+	cr_assert_str_eq(p->owner_pod, "launcher");
 	cr_assert_str_eq(p->node, "node-a");
 	cr_assert_str_eq(p->phase, "Running");
 	cr_assert_eq(p->n_claims, 2);
