@@ -8,6 +8,7 @@
 
 struct rds;
 struct nvme;
+struct k8s;
 struct attachments;
 struct k8s;
 
@@ -17,6 +18,16 @@ struct csi_capacity {
 	uint64_t read_ms; /* of clock_now_ms */
 	uint64_t free_bytes, total_bytes;
 	char base[256]; /* directory asked for; "" = the default */
+};
+
+/* With Kubernetes. */
+struct csi_attach {
+	/* --attachment-grace-period: for so long after a clean detach a hand-over before
+	 * the objects show it is counted as one within the window. */
+	uint64_t grace_ms;
+	/* Between two sightings of a holder in the record that has no VolumeAttachment,
+	 * before the record gives way. More than K8S_STALE_MS. */
+	uint64_t interval_ms;
 };
 
 /* What the handlers of one driver process share. Made and owned by main; texts live as
@@ -33,6 +44,8 @@ struct csi {
 	struct rds *rds; /* NULL on a node plugin */
 	struct k8s *k8s; /* NULL with --kubernetes=off */
 	struct attachments *attachments;
+	struct k8s *k8s; /* NULL with --kubernetes=off */
+	struct csi_attach attach;
 	const char *volume_base;  /* default directory of flat files */
 	const char *rds_address;  /* management address, as written to volume_context */
 	uint16_t nvme_port;	  /* default of StorageClass nvmePort */

@@ -123,6 +123,14 @@ void batch_free(struct batch *b)
 	mem_free(b);
 }
 
+static bool may_send(struct ssh_exec *e)
+{
+	const struct batch *b = CONTAINER_OF(e, struct batch, exec);
+	struct pool_item *it = b->items[0];
+
+	return !b->is_guarded || (it && it->ops->may_send(it));
+}
+
 void batch_start(struct batch *b, struct ssh *s, void (*done)(struct op *op))
 {
 	uint64_t last_ms = 0;
@@ -137,6 +145,8 @@ void batch_start(struct batch *b, struct ssh *s, void (*done)(struct op *op))
 	b->exec.command = b->script.data;
 	b->exec.len = b->script.len;
 	b->exec.on_data = on_data;
+	b->exec.may_send = may_send;
+	b->is_guarded = b->n == 1 && b->items[0]->is_guarded;
 	ssh_exec_start(&b->exec, s, done);
 	/* A request's own deadline comes first and leaves the exec to the others. */
 	op_set_deadline(&b->exec.op, last_ms + 100);

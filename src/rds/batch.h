@@ -18,6 +18,8 @@ struct pool_item_ops {
 	/* Once, the last call. err->code is ERR_OK when the box answered to the end;
 	 * otherwise is_sent tells whether the script can have run. */
 	void (*ended)(struct pool_item *it, const struct err *err, bool is_sent);
+	/* Right before the script of a guarded one leaves: whether it still may. */
+	bool (*may_send)(struct pool_item *it);
 };
 
 struct pool_item {
@@ -26,6 +28,7 @@ struct pool_item {
 	enum ros_step step;
 	struct ros_args args;
 	uint64_t deadline_ms;
+	bool is_guarded;     /* may_send is asked, and without an asker it is not sent */
 	struct batch *batch; /* while an exec runs for it */
 	unsigned tries;	     /* sessions that died before they took it */
 };
@@ -37,6 +40,7 @@ struct batch {
 	struct pool_item *items[LANE_JOIN_MAX]; /* NULL: forgotten or answered */
 	unsigned n, at;				/* at: the one that is being answered */
 	enum lane lane;
+	bool is_guarded; /* the only item is, or was */
 	char sentinel[17];
 	struct err refusal; /* an error line outside of every request's part */
 };

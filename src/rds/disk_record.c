@@ -107,7 +107,7 @@ static bool read_holder(struct rds_record *r, const char *v, size_t n)
 	struct rds_holder *h = &r->holders[r->n_holders];
 
 	if (r->n_holders == RDS_MAX_HOLDERS || n < 3 || v[n - 2] != '/' ||
-	    !memchr("wxr", v[n - 1], 3) || !is_node(v, n - 2) ||
+	    !memchr("wxru", v[n - 1], 4) || !is_node(v, n - 2) ||
 	    !copy(h->node, sizeof(h->node), v, n - 2))
 		return false;
 	for (unsigned i = 0; i < r->n_holders; i++)
@@ -190,7 +190,7 @@ static int check(const struct rds_record *r, struct err *err)
 		const struct rds_holder *h = &r->holders[i];
 
 		if (!is_node(h->node, strlen(h->node)) || !h->use ||
-		    !strchr("wxr", h->use))
+		    !strchr("wxru", h->use))
 			return err_set(err, ERR_INVALID,
 				       "record: \"%.64s\" cannot be a holder", h->node);
 		for (unsigned k = 0; k < i; k++)

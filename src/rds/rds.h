@@ -40,7 +40,9 @@ enum rds_layout { RDS_LAYOUT_AUTO, RDS_LAYOUT_SUBVOLUME, RDS_LAYOUT_FILE };
 
 struct rds_holder {
 	char node[RDS_NODE_MAX + 1];
-	char use; /* 'w' single writer, 'x' shared block, 'r' reader */
+	/* 'w' single writer, 'x' shared block, 'r' reader; 'u' was let go while others
+	 * have the volume, and not cut off yet */
+	char use;
 };
 
 /* The record in the disk's comment: who may write, and under which generation. */
@@ -105,6 +107,10 @@ struct rds_req {
 	bool may_unmount; /* NO_MOUNT: also where the box has it mounted, for nobody holds
 			   * it; the record must say so too */
 	void (*on_row)(struct rds_req *req, const struct rds_volume *row); /* LIST */
+	/* Asked right before the command leaves; false: it is not sent, and the request
+	 * ends with ABORTED. NULL = always. Joined creates are never asked. */
+	bool (*may_send)(const struct rds_req *req);
+	const void *sender; /* for may_send */
 	/* Results, valid when op.err is ERR_OK. */
 	enum rds_outcome outcome;
 	struct rds_volume

@@ -15,6 +15,9 @@ struct ssh_exec {
 	size_t len;
 	/* Bytes of stdout as they come; stderr by is_err. Never after done. */
 	void (*on_data)(struct ssh_exec *e, const char *p, size_t n, bool is_err);
+	/* Asked once the channel is open, right before the command goes out; false: it
+	 * stays here, and the op fails with ABORTED. NULL = always. */
+	bool (*may_send)(struct ssh_exec *e);
 	LIBSSH2_CHANNEL *channel;
 	struct clock_timer patience; /* for the channel's confirmation */
 	size_t received;

@@ -88,7 +88,15 @@ static void on_ended(struct pool_item *it, const struct err *err, bool is_sent)
 	op_unref_wake(&v->req->op);
 }
 
+static bool on_leaving(struct pool_item *it)
+{
+	const struct rds_req *req = CONTAINER_OF(it, struct volume, item)->req;
+
+	return req->may_send(req);
+}
+
 static const struct pool_item_ops item_ops = {
+	.may_send = on_leaving,
 	.sent = on_sent,
 	.event = on_event,
 	.ended = on_ended,
@@ -111,6 +119,8 @@ static void submit(struct volume *v, enum ros_step step, unsigned state)
 	v->item.ops = &item_ops;
 	v->item.step = step;
 	v->item.deadline_ms = op->deadline_ms;
+	/* Reading back what became of a mutation changes nothing. */
+	v->item.is_guarded = v->req->may_send && step != ROS_GET;
 	v->item.lane.lane = volume_args_lane(v->req->kind, step);
 	op_move(op, state);
 	op_ref(op);

@@ -302,6 +302,10 @@ static void cut(struct fake_req *fr)
 
 static void take_effect(struct fake_req *fr)
 {
+	if (fr->req->may_send && !fr->req->may_send(fr->req)) {
+		fail(fr->req, ERR_ABORTED, "not sent");
+		return;
+	}
 	switch (fr->fault) {
 	case FAKE_REFUSE:
 		fail(fr->req, ERR_UNAVAILABLE, "the box is away");

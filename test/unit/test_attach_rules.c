@@ -14,7 +14,8 @@ static void parse_holders(const char *text, struct rds_record *r, struct attach_
 		h->node[0] = s[0];
 		h->node[1] = '\0';
 		h->use = s[2];
-		v->standing[r->n_holders++] = s[0] >= 'a' ? NODE_HEALTHY : NODE_UNKNOWN;
+		v->facts[r->n_holders++].node.standing =
+			s[0] >= 'a' ? NODE_HEALTHY : NODE_UNKNOWN;
 	}
 }
 
@@ -148,7 +149,7 @@ Test(attach_rules, unpublish)
 		struct attach_plan plan;
 		struct err err = { .code = ERR_OK };
 
-		ask.is_node_healthy = *ask.node >= 'a';
+		v.asker.standing = *ask.node >= 'a' ? NODE_HEALTHY : NODE_UNKNOWN;
 		cr_assert_eq(attach_unpublish(&v, &ask, &plan, &err), cases[i].verdict,
 			     "case %zu: %s", i, err.msg);
 		cr_assert_eq(err.code, cases[i].verdict == ATTACH_REFUSED
@@ -227,14 +228,14 @@ Test(attach_rules, records_that_are_none_of_ours)
 		struct attach_view v = view_of(&r, "");
 		struct attach_ask ask = { .node = "a",
 					  .use = 'w',
-					  .is_one_node = true,
-					  .is_node_healthy = true };
+					  .is_one_node = true };
 		struct attach_plan plan;
 		struct err err;
 
 		r.kind = cases[i].kind;
 		v.may_adopt = cases[i].may_adopt;
 		v.has_own_nqn = cases[i].has_own_nqn;
+		v.asker.standing = NODE_HEALTHY;
 		cr_assert_eq(attach_publish(&v, &ask, &plan, &err), cases[i].publish,
 			     "case %zu", i);
 		cr_assert_eq(attach_unpublish(&v, &ask, &plan, &err), cases[i].unpublish,
@@ -261,10 +262,11 @@ Test(attach_rules, what_this_call_wrote_is_not_written_again)
 {
 	struct rds_record r;
 	struct attach_view v = view_of(&r, "");
-	struct attach_ask ask = { .node = "a", .use = 'w', .is_node_healthy = true };
+	struct attach_ask ask = { .node = "a", .use = 'w' };
 	struct attach_plan plan;
 	struct err err;
 
+	v.asker.standing = NODE_HEALTHY;
 	v.is_nonce_new = true;
 	v.is_exported = false;
 	cr_assert_eq(attach_unpublish(&v, &ask, &plan, &err), ATTACH_DONE);

@@ -45,8 +45,7 @@ static struct rds_record next_record(const struct attach_view *view)
 {
 	struct rds_record r = *view->record;
 
-	if (r.kind == RDS_RECORD_NONE)
-		r = (struct rds_record){ .kind = RDS_RECORD_OURS };
+	r.kind = RDS_RECORD_OURS; /* where there was none, but for holders, it is empty */
 	memcpy(r.cluster, view->cluster_id, strnlen(view->cluster_id, RDS_CLUSTER_MAX));
 	if (r.generation < view->nqn_generation)
 		r.generation = view->nqn_generation;
@@ -63,35 +62,109 @@ static enum attach_verdict plan_fence(const struct attach_view *view, bool is_ne
 	return ATTACH_FENCE;
 }
 
-static enum attach_verdict refuse(struct err *err, const char *why, const char *holder)
+static enum attach_verdict refuse(struct attach_plan *ret, enum attach_why why,
+				  const char *holder, const char *text, struct err *err)
 {
-	(void)err_set(err, ERR_PRECONDITION, "%s: %s holds it", why, holder);
+	ret->why = why;
+	memcpy(ret->holder, holder, strnlen(holder, RDS_NODE_MAX) + 1);
+	(void)err_set(err, ERR_PRECONDITION, "%s: %s holds it", text, holder);
 	return ATTACH_REFUSED;
 }
 
-/* Whether one more holder may join those that are there. */
-static enum attach_verdict admit(const struct attach_view *view,
-				 const struct attach_ask *ask, struct err *err)
+static bool is_clean(const struct node_facts *f)
+{
+	return f->standing == NODE_HEALTHY && !f->is_in_use;
+}
+
+/* May be cut off when another node asks: it was let go already, or nobody runs there any
+ * more. A node that is only not Ready may still write. */
+static bool is_dead(const struct rds_holder *h, const struct attach_facts *f)
+{
+	return h->use == ATTACH_UNFENCED || f->gives_way ||
+	       f->node.standing == NODE_GONE || f->node.standing == NODE_OUT_OF_SERVICE;
+}
+
+static bool is_to_check(const struct rds_holder *h, const struct attach_facts *f)
+{
+	return h->use != ATTACH_UNFENCED && !f->gives_way && !f->is_live;
+}
+
+struct census {
+	const char *dead, *stays; /* one of each, or NULL */
+	bool is_to_check;	  /* one of the dead may be alive after all */
+};
+
+static struct census count_holders(const struct attach_view *view)
+{
+	struct census c = { .dead = NULL };
+
+	for (unsigned i = 0; i < view->record->n_holders; i++) {
+		const struct rds_holder *h = &view->record->holders[i];
+
+		if (!is_dead(h, &view->facts[i])) {
+			c.stays = h->node;
+			continue;
+		}
+		c.dead = h->node;
+		c.is_to_check |= is_to_check(h, &view->facts[i]);
+	}
+	return c;
+}
+
+/* Whether one more may join this holder. */
+static enum attach_verdict join(const struct attach_view *view,
+				const struct attach_ask *ask, unsigned i,
+				struct attach_plan *ret, struct err *err)
 {
 	const struct rds_record *r = view->record;
+	const struct rds_holder *h = &r->holders[i];
+	const struct attach_facts *f = &view->facts[i];
 
-	for (unsigned i = 0; i < r->n_holders; i++) {
-		const struct rds_holder *h = &r->holders[i];
+	if (f->is_object && r->kind == RDS_RECORD_OURS)
+		return refuse(ret, ATTACH_WHY_DISAGREE, h->node,
+			      "the record on the box and a VolumeAttachment disagree, "
+			      "which its detach settles",
+			      err);
+	if (f->node.standing == NODE_UNKNOWN)
+		return refuse(ret, ATTACH_WHY_OTHER, h->node,
+			      "a node that is not known must first be unpublished, which "
+			      "cuts it off",
+			      err);
+	if (f->node.standing != NODE_HEALTHY)
+		return refuse(ret, ATTACH_WHY_CONFLICT, h->node,
+			      "a node that is not ready may still write; it is cut off "
+			      "once it is deleted or tainted out-of-service",
+			      err);
+	if (ask->is_one_node || h->use == 'w' || ask->use == 'w')
+		return refuse(ret, ATTACH_WHY_CONFLICT, h->node,
+			      "the volume is published to another node", err);
+	if (h->use != ask->use)
+		return refuse(ret, ATTACH_WHY_CONFLICT, h->node,
+			      "readers and writers exclude each other", err);
+	if (ask->use == 'x' && r->n_holders >= 2)
+		return refuse(ret, ATTACH_WHY_CONFLICT, h->node,
+			      "two nodes share the volume already", err);
+	return ATTACH_WRITE;
+}
 
-		if (view->standing[i] != NODE_HEALTHY)
-			return refuse(err,
-				      "a node that is not known must first be "
-				      "unpublished, which cuts it off",
-				      h->node);
-		if (ask->is_one_node || h->use == 'w' || ask->use == 'w')
-			return refuse(err, "the volume is published to another node",
-				      h->node);
-		if (h->use != ask->use)
-			return refuse(err, "readers and writers exclude each other",
-				      h->node);
-		if (ask->use == 'x' && r->n_holders >= 2)
-			return refuse(err, "two nodes share the volume already", h->node);
-	}
+/* Whether one more holder may be beside those that are there. */
+static enum attach_verdict admit(const struct attach_view *view,
+				 const struct attach_ask *ask, struct attach_plan *ret,
+				 struct err *err)
+{
+	const struct rds_record *r = view->record;
+	struct census c = count_holders(view);
+
+	if (c.dead && c.stays)
+		return refuse(ret, ATTACH_WHY_PENDING, c.dead,
+			      "a lost node is cut off once nobody else has the volume, "
+			      "and until then no other is let in",
+			      err);
+	if (c.dead)
+		return c.is_to_check ? ATTACH_CHECK : plan_fence(view, true, ret);
+	for (unsigned i = 0; i < r->n_holders; i++)
+		if (join(view, ask, i, ret, err) != ATTACH_WRITE)
+			return ATTACH_REFUSED;
 	if (r->n_holders >= RDS_MAX_HOLDERS) {
 		(void)err_set(err, ERR_EXHAUSTED, "%d nodes read the volume already",
 			      RDS_MAX_HOLDERS);
@@ -124,6 +197,7 @@ enum attach_verdict attach_publish(const struct attach_view *view,
 {
 	const struct rds_record *r = view->record;
 	bool is_behind = view->nqn_generation < r->generation;
+	enum attach_verdict verdict;
 
 	*ret = (struct attach_plan){ .switch_off = false };
 	if (check_record(view, err) || check_nqn(view, err))
@@ -134,13 +208,16 @@ enum attach_verdict attach_publish(const struct attach_view *view,
 	if (is_behind && r->n_holders == 0)
 		return plan_fence(view, false, ret);
 	if (is_behind)
-		return refuse(err, "the disk's NQN is older than its record",
-			      r->holders[0].node);
+		return refuse(ret, ATTACH_WHY_OTHER, r->holders[0].node,
+			      "the disk's NQN is older than its record", err);
+	/* One that was let go without being cut off is no holder to go on with. */
 	for (unsigned i = 0; i < r->n_holders; i++)
-		if (is_holder(&r->holders[i], ask->node))
+		if (is_holder(&r->holders[i], ask->node) &&
+		    r->holders[i].use != ATTACH_UNFENCED)
 			return again(view, ask, &r->holders[i], ret, err);
-	if (admit(view, ask, err) != ATTACH_WRITE)
-		return ATTACH_REFUSED;
+	verdict = admit(view, ask, ret, err);
+	if (verdict != ATTACH_WRITE)
+		return verdict;
 	ret->record = next_record(view);
 	ret->record.holders[ret->record.n_holders].use = ask->use;
 	memcpy(ret->record.holders[ret->record.n_holders].node, ask->node,
@@ -152,8 +229,10 @@ enum attach_verdict attach_publish(const struct attach_view *view,
 /* What an Unpublish finds among the holders. */
 struct leaving {
 	unsigned n_out;
-	bool is_out_clean; /* all that leave are healthy */
-	const char *stays; /* a healthy one that stays, or NULL */
+	bool is_out_clean; /* all that leave have proven to let go */
+	bool is_to_check;  /* one of the others might prove it to the API server */
+	bool has_unfenced; /* one that stays was let go before and still may write */
+	const char *stays; /* one that stays and must not be cut off, or NULL */
 };
 
 static struct leaving count_leaving(const struct attach_view *view, const char *node)
@@ -161,15 +240,20 @@ static struct leaving count_leaving(const struct attach_view *view, const char *
 	struct leaving l = { .is_out_clean = true };
 
 	for (unsigned i = 0; i < view->record->n_holders; i++) {
-		bool is_healthy = view->standing[i] == NODE_HEALTHY;
+		const struct rds_holder *h = &view->record->holders[i];
+		const struct attach_facts *f = &view->facts[i];
 
-		if (!*node || is_holder(&view->record->holders[i], node)) {
+		if (!*node || is_holder(h, node)) {
 			l.n_out++;
-			l.is_out_clean = l.is_out_clean && is_healthy;
-		} else if (is_healthy) {
-			l.stays = view->record->holders[i].node;
+			l.is_to_check |= !is_clean(&f->node) && !f->is_live;
+			l.is_out_clean = l.is_out_clean && is_clean(&f->node);
+			continue;
 		}
+		l.has_unfenced |= h->use == ATTACH_UNFENCED;
+		if (!is_dead(h, f) && f->node.standing != NODE_UNKNOWN)
+			l.stays = h->node;
 	}
+	l.is_to_check = l.is_to_check && view->has_objects;
 	return l;
 }
 
@@ -181,15 +265,42 @@ static enum attach_verdict absent(const struct attach_view *view,
 {
 	const struct rds_record *r = view->record;
 
-	if (r->kind == RDS_RECORD_NONE && *ask->node && !ask->is_node_healthy)
-		return plan_fence(view, true, ret);
+	if (r->kind == RDS_RECORD_NONE && r->n_holders == 0 && *ask->node &&
+	    !is_clean(&view->asker))
+		return view->has_objects && !view->is_asker_live
+			       ? ATTACH_CHECK
+			       : plan_fence(view, true, ret);
 	if (view->is_nonce_new && (r->n_holders || !view->is_exported))
 		return ATTACH_DONE;
-	if (r->n_holders == 1 && r->holders[0].use == 'w')
+	if (r->n_holders == 1 && r->holders[0].use == 'w' && !view->facts[0].is_object)
 		return ATTACH_DONE;
 	ret->record = next_record(view);
 	ret->switch_off = r->n_holders == 0;
 	return ATTACH_WRITE;
+}
+
+/* A new NQN would cut off the healthy one too. The lost one stays in the record as
+ * unfenced, which admits nobody, until the last healthy one leaves. */
+static enum attach_verdict put_off(const struct attach_view *view,
+				   const struct attach_ask *ask, const char *stays,
+				   struct attach_plan *ret, struct err *err)
+{
+	bool is_news = false;
+
+	if (!view->has_objects)
+		return refuse(ret, ATTACH_WHY_PENDING, stays,
+			      "a lost node is cut off once no healthy one is left", err);
+	ret->record = next_record(view);
+	for (unsigned i = 0; i < ret->record.n_holders; i++) {
+		struct rds_holder *h = &ret->record.holders[i];
+
+		if (!is_holder(h, ask->node))
+			continue;
+		is_news = h->use != ATTACH_UNFENCED;
+		h->use = ATTACH_UNFENCED;
+	}
+	ret->is_pending = true;
+	return is_news ? ATTACH_WRITE : ATTACH_DONE;
 }
 
 enum attach_verdict attach_unpublish(const struct attach_view *view,
@@ -208,12 +319,11 @@ enum attach_verdict attach_unpublish(const struct attach_view *view,
 	l = count_leaving(view, ask->node);
 	if (l.n_out == 0)
 		return absent(view, ask, ret);
-	/* A new NQN would cut off the healthy one too. The lost one stays in the record,
-	 * which admits nobody, until it is the last. */
+	if (l.is_to_check)
+		return ATTACH_CHECK;
 	if (!l.is_out_clean && l.stays)
-		return refuse(err, "a lost node is cut off once no healthy one is left",
-			      l.stays);
-	if (!l.is_out_clean)
+		return put_off(view, ask, l.stays, ret, err);
+	if (!l.is_out_clean || (l.has_unfenced && !l.stays))
 		return plan_fence(view, true, ret);
 	ret->record = next_record(view);
 	for (unsigned i = 0; i < view->record->n_holders; i++)
@@ -221,6 +331,7 @@ enum attach_verdict attach_unpublish(const struct attach_view *view,
 			ret->record.holders[n++] = view->record->holders[i];
 	ret->record.n_holders = n;
 	ret->switch_off = n == 0;
+	ret->is_clean = true;
 	return ATTACH_WRITE;
 }
 

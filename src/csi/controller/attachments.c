@@ -5,8 +5,12 @@
 #include "core/list.h"
 #include "core/map.h"
 #include "core/mem.h"
+#include "csi/controller/annotate.h"
+#include "csi/controller/migrations.h"
+#include "csi/controller/watched.h"
 #include "csi/csi.h"
 #include "csi/ids.h"
+#include "k8s/k8s.h"
 
 struct known_node {
 	struct known_node *next;
@@ -32,6 +36,13 @@ struct attachments {
 	struct list lru;
 	size_t n_held;
 	const char *cluster_id; /* borrowed from csi */
+	struct attachments_stats stats;
+	/* With Kubernetes, else NULL. */
+	struct k8s *k8s; /* borrowed */
+	struct watched *watched;
+	struct migrations *migrations;
+	struct annotate *annotate;
+	bool was_leader;
 };
 
 static int add_known(struct attachments *a, const char *name, size_t len)
@@ -51,6 +62,15 @@ static int add_known(struct attachments *a, const char *name, size_t len)
 	return 0;
 }
 
+static int follow(struct attachments *a, struct csi *csi)
+{
+	a->k8s = csi->k8s;
+	a->watched = watched_new(csi->k8s);
+	a->migrations = migrations_new(csi);
+	a->annotate = annotate_new(csi);
+	return a->watched && a->migrations && a->annotate ? 0 : -1;
+}
+
 struct attachments *attachments_new(struct csi *csi, const char *known_nodes)
 {
 	struct attachments *a = mem_calloc(1, sizeof(*a));
@@ -61,6 +81,8 @@ struct attachments *attachments_new(struct csi *csi, const char *known_nodes)
 	a->cluster_id = csi->cluster_id;
 	map_init(&a->beliefs);
 	list_init(&a->lru);
+	if (csi->k8s && follow(a, csi))
+		goto out;
 	if (add_known(a, own, strlen(own)))
 		goto out;
 	for (const char *s = known_nodes; s && *s;) {
@@ -80,6 +102,8 @@ static void drop(struct attachments *a, struct belief *b)
 {
 	if (b->n_holders)
 		a->n_held--;
+	if (a->watched)
+		watched_believe(a->watched, b->text, false);
 	map_remove(&a->beliefs, &b->node);
 	list_remove(&b->lru);
 	mem_free(b);
@@ -92,6 +116,9 @@ void attachments_free(struct attachments *a)
 	while (!list_is_empty(&a->lru))
 		drop(a, CONTAINER_OF(a->lru.next, struct belief, lru));
 	map_fini(&a->beliefs);
+	annotate_free(a->annotate);
+	migrations_free(a->migrations);
+	watched_free(a->watched);
 	while (a->known) {
 		struct known_node *next = a->known->next;
 
@@ -101,21 +128,90 @@ void attachments_free(struct attachments *a)
 	mem_free(a);
 }
 
+void attachments_stop(struct attachments *a, void (*stopped)(void *arg), void *arg)
+{
+	if (a->annotate)
+		annotate_stop(a->annotate, stopped, arg);
+	else
+		stopped(arg);
+}
+
+struct watched *attachments_watched(const struct attachments *a)
+{
+	return a->watched;
+}
+
+struct migrations *attachments_migrations(const struct attachments *a)
+{
+	return a->migrations;
+}
+
+struct annotate *attachments_annotate(const struct attachments *a)
+{
+	return a->annotate;
+}
+
+struct attachments_stats *attachments_stats(struct attachments *a)
+{
+	return &a->stats;
+}
+
+bool attachments_is_leader(struct attachments *a)
+{
+	bool is_leader = !a->k8s || k8s_is_leader(a->k8s);
+
+	if (is_leader && !a->was_leader && a->watched) {
+		while (!list_is_empty(&a->lru))
+			drop(a, CONTAINER_OF(a->lru.next, struct belief, lru));
+		watched_restart(a->watched);
+		migrations_forget(a->migrations);
+	}
+	a->was_leader = is_leader;
+	return is_leader;
+}
+
+/* What another controller may have changed since is not counted. */
 size_t attachments_count(const struct attachments *a)
 {
-	return a->n_held;
+	return a->watched ? watched_count(a->watched, a->was_leader) : a->n_held;
+}
+
+bool attachments_gauge(struct attachments *a, size_t *ret)
+{
+	(void)attachments_is_leader(a);
+	if (a->watched) {
+		for (unsigned i = 0; i < K8S_WATCHED; i++)
+			if (!a->k8s->stores[i].is_complete)
+				return false;
+		if (watched_settle(a->watched))
+			return false;
+	}
+	*ret = attachments_count(a);
+	return true;
+}
+
+struct node_facts attachments_facts(const struct attachments *a, const char *node,
+				    const char *handle)
+{
+	struct node_facts f = { .standing = NODE_UNKNOWN };
+
+	if (a->k8s)
+		return nodes_facts(a->k8s, node, handle);
+	for (const struct known_node *k = a->known; k; k = k->next)
+		if (strcmp(k->name, node) == 0 || strcmp(k->record_name, node) == 0)
+			f.standing = NODE_HEALTHY;
+	return f;
 }
 
 enum node_standing attachments_standing(const struct attachments *a, const char *node)
 {
-	for (const struct known_node *k = a->known; k; k = k->next)
-		if (strcmp(k->name, node) == 0 || strcmp(k->record_name, node) == 0)
-			return NODE_HEALTHY;
-	return NODE_UNKNOWN;
+	return attachments_facts(a, node, "").standing;
 }
 
 const char *attachments_node_name(const struct attachments *a, const char *record_node)
 {
+	if (a->k8s)
+		return nodes_csi_name(a->k8s, record_node);
 	for (const struct known_node *k = a->known; k; k = k->next)
 		if (strcmp(k->record_name, record_node) == 0)
 			return k->name;
@@ -232,8 +328,11 @@ static void replace(struct attachments *a, struct belief *old, const struct rds_
 	}
 	b->is_sealed = is_sealed;
 	list_insert(a->lru.next, &b->lru);
-	if (b->n_holders)
-		a->n_held++;
+	if (!b->n_holders)
+		return;
+	a->n_held++;
+	if (a->watched)
+		watched_believe(a->watched, b->text, true);
 }
 
 static bool has_holder(const struct rds_record *r, const char *node)
@@ -265,7 +364,7 @@ void attachments_learn(struct attachments *a, const struct rds_volume *volume,
 {
 	struct belief *b = find(a, volume->id);
 
-	if (is_written || !b || !is_disputed(b, &volume->record))
+	if (is_written || !b || a->watched || !is_disputed(b, &volume->record))
 		replace(a, b, volume, is_written);
 }
 

@@ -1,6 +1,7 @@
 #include "csi/controller/box.h"
 
 #include "csi/controller/attachments.h"
+#include "csi/controller/gate.h"
 
 void box_prepare(struct box *box, enum rds_kind kind, const char *id)
 {
@@ -42,6 +43,7 @@ void box_start(struct box *box, struct csi *csi, struct op *parent)
 	box->parent = parent;
 	box->csi = csi;
 	op_ref(parent);
+	gate_guard(csi, &box->req);
 	rds_start(csi->rds, &box->req, on_box);
 	op_set_deadline(&box->req.op, parent->deadline_ms);
 }

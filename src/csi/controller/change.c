@@ -2,64 +2,124 @@
 
 #include <string.h>
 
+#include "csi/controller/attachments.h"
+#include "csi/controller/gate.h"
+#include "csi/controller/outcome.h"
 #include "csi/controller/volume_check.h"
+#include "csi/controller/watched.h"
 #include "csi/ids.h"
 
-/* start -> reading -> (fencing) -> writing -> done
+/* start -> (resolving) -> (checking) -> reading -> (checking) -> (fencing) -> writing -> done
  *       -> writing (warm)
  *
- * reading: fails: nothing was changed.
- * writing: stale: judged anew by the row that came back. Fails: the outcome may be
- *          unknown; the belief is gone and the next call reads first.
- * fencing: a child of its own, which can be cut anywhere and is found by its record. */
-enum { ST_START = OP_START, ST_READING, ST_WRITING, ST_FENCING, ST_DONE, ST_N };
+ * resolving: fails: a volume that cannot be told apart from this one may be held.
+ * checking:  fails: whether nodes are lost cannot be told; nothing was changed.
+ * reading:   fails: nothing was changed.
+ * writing:   stale: judged anew by the row that came back. Fails: the outcome may be
+ *            unknown; the belief is gone and the next call reads first.
+ * fencing:   a child of its own, which can be cut anywhere and is found by its record. */
+enum {
+	ST_START = OP_START,
+	ST_RESOLVING,
+	ST_CHECKING,
+	ST_READING,
+	ST_WRITING,
+	ST_FENCING,
+	ST_DONE,
+	ST_N
+};
 
-enum { MAX_ROUNDS = 6 };
+enum { MAX_ROUNDS = 8 };
 
 static const char *const names[ST_N] = {
-	"start", "reading", "writing", "fencing", "done",
+	"start", "resolving", "checking", "reading", "writing", "fencing", "done",
 };
+
+#define ANY_WORK                                                                  \
+	(OP_BIT(ST_CHECKING) | OP_BIT(ST_WRITING) | OP_BIT(ST_FENCING) | OP_BIT(ST_DONE))
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_READING) | OP_BIT(ST_WRITING) | OP_BIT(ST_DONE),
-	[ST_READING] = OP_BIT(ST_WRITING) | OP_BIT(ST_FENCING) | OP_BIT(ST_DONE),
-	[ST_WRITING] = OP_BIT(ST_WRITING) | OP_BIT(ST_FENCING) | OP_BIT(ST_DONE),
-	[ST_FENCING] = OP_BIT(ST_WRITING) | OP_BIT(ST_FENCING) | OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_RESOLVING) | OP_BIT(ST_CHECKING) | OP_BIT(ST_READING) |
+		     OP_BIT(ST_WRITING) | OP_BIT(ST_DONE),
+	[ST_RESOLVING] = OP_BIT(ST_CHECKING) | OP_BIT(ST_READING) | OP_BIT(ST_WRITING) |
+			 OP_BIT(ST_DONE),
+	[ST_CHECKING] = OP_BIT(ST_READING) | ANY_WORK,
+	[ST_READING] = ANY_WORK,
+	[ST_WRITING] = ANY_WORK,
+	[ST_FENCING] = ANY_WORK,
 };
+
+static bool is_well(const struct node_facts *f)
+{
+	return f->standing == NODE_HEALTHY && !f->is_in_use;
+}
+
+static void fill_asker(const struct change *c, struct attach_view *view)
+{
+	const struct node_facts *live = node_check_find(&c->check, c->ask.node);
+
+	view->is_asker_live = live != NULL;
+	view->asker = live ? *live
+			   : attachments_facts(c->csi->attachments, c->ask.node, c->id);
+}
+
+/* Whether a record without a comment may become ours: where we were told so, and with
+ * Kubernetes where a PV of ours names it, or did. */
+static bool may_adopt(const struct change *c)
+{
+	const struct watched *w = attachments_watched(c->csi->attachments);
+
+	return c->csi->may_adopt_unmarked ||
+	       (w && (watched_pv(w, c->id) || watched_next(w, c->id, NULL)));
+}
 
 static enum attach_verdict decide(struct change *c, struct attach_view *view,
-				  const char *nqn)
+				  const struct rds_record *record, struct err *err)
 {
-	const struct rds_record *r = view->record;
-	struct err err = { .code = ERR_OK };
-	enum attach_verdict verdict;
+	const struct holders_ask ask = { .id = c->id,
+					 .node = c->ask.node,
+					 .is_publish = c->is_publish,
+					 .live = &c->check };
 
-	view->may_adopt = c->csi->may_adopt_unmarked;
+	c->plan = (struct attach_plan){ .switch_off = false };
+	if (holders_gather(&c->holders, c->csi, &ask, record, err))
+		return ATTACH_REFUSED;
+	view->record = &c->holders.record;
+	memcpy(view->facts, c->holders.facts, sizeof(view->facts));
+	view->has_objects = c->csi->k8s != NULL;
+	view->may_adopt = may_adopt(c);
 	view->cluster_id = c->csi->cluster_id;
-	view->has_own_nqn = id_nqn_is_of(nqn, c->id, &view->nqn_generation);
-	for (unsigned i = 0; i < r->n_holders; i++)
-		view->standing[i] =
-			attachments_standing(c->csi->attachments, r->holders[i].node);
-	verdict = (c->is_publish ? attach_publish : attach_unpublish)(view, &c->ask,
-								      &c->plan, &err);
-	if (c->op.state != ST_START)
-		op_fail_err(&c->op, &err);
-	memcpy(c->nqn, nqn, strlen(nqn) + 1);
-	return verdict;
+	view->has_own_nqn = id_nqn_is_of(c->nqn, c->id, &view->nqn_generation);
+	fill_asker(c, view);
+	return (c->is_publish ? attach_publish : attach_unpublish)(view, &c->ask,
+								   &c->plan, err);
+}
+
+static void note_news(struct change *c, const struct rds_record *from)
+{
+	bool is_there = false;
+
+	for (unsigned i = 0; i < from->n_holders; i++)
+		is_there |= !*c->ask.node ||
+			    strcmp(from->holders[i].node, c->ask.node) == 0;
+	c->is_news |= c->is_publish ? !is_there : is_there;
 }
 
 /* A belief saves the read only where it leads to a write, which the box itself compares
  * with what is there; a refusal or a "done" must have been seen. */
-static bool is_warm(struct change *c)
+static enum attach_verdict ask_belief(struct change *c)
 {
-	struct attach_view view = { .record = &c->believed.record, .is_exported = true };
+	struct attach_view view = { .is_exported = true };
+	struct err err = { .code = ERR_OK };
 
 	if (!attachments_recall(c->csi->attachments, c->id, &c->believed)) {
 		c->believed.record.kind = RDS_RECORD_NONE;
-		return false;
+		return ATTACH_REFUSED;
 	}
 	view.is_sealed = c->believed.is_sealed;
-	return !c->believed.is_doubtful &&
-	       decide(c, &view, c->believed.nqn) == ATTACH_WRITE;
+	memcpy(c->nqn, c->believed.nqn, sizeof(c->nqn));
+	if (c->believed.is_doubtful)
+		return ATTACH_REFUSED;
+	return decide(c, &view, &c->believed.record, &err);
 }
 
 static void start_read(struct change *c)
@@ -69,11 +129,32 @@ static void start_read(struct change *c)
 	box_start(&c->box, c->csi, &c->op);
 }
 
+/* Of every node that looks lost, or where the volume looks in use. */
+static void start_check(struct change *c)
+{
+	const struct holders *h = &c->holders;
+	struct attach_view view;
+
+	for (unsigned i = 0; i < h->record.n_holders; i++)
+		if (!is_well(&h->facts[i].node) && !h->facts[i].gives_way)
+			node_check_add(&c->check, h->record.holders[i].node);
+	fill_asker(c, &view);
+	if (!c->is_publish && *c->ask.node && !is_well(&view.asker))
+		node_check_add(&c->check, c->ask.node);
+	c->check.handle = c->id;
+	op_move(&c->op, ST_CHECKING);
+	node_check_start(&c->check, c->csi, &c->op);
+}
+
 static void start_write(struct change *c, const struct rds_record *from)
 {
 	static const enum rds_kind kinds[] = { RDS_UNPUBLISH, RDS_PUBLISH };
 
 	memcpy(c->nonce, from->nonce, sizeof(c->nonce));
+	note_news(c, from);
+	c->was_clean = c->plan.is_clean;
+	c->was_pending |= c->plan.is_pending;
+	c->was_stale |= c->is_publish && c->holders.has_stale;
 	box_prepare(&c->box, kinds[c->is_publish], c->id);
 	c->box.req.expect_nonce = from->kind == RDS_RECORD_OURS ? c->nonce : NULL;
 	c->box.req.record = &c->plan.record;
@@ -88,6 +169,8 @@ static void start_fence(struct change *c)
 	/* It cuts everybody off, those in dispute too. */
 	c->believed.record.kind = RDS_RECORD_NONE;
 	c->is_disputed = false;
+	note_news(c, &c->volume.record);
+	c->was_stale |= c->is_publish && c->holders.has_stale;
 	fence_prepare(&c->fence, c->id, &c->volume.record, &c->plan.record);
 	op_move(&c->op, ST_FENCING);
 	fence_start(&c->fence, c->csi, &c->op);
@@ -101,7 +184,8 @@ static int check_missing(struct change *c)
 	const struct rds_record *believed = &c->believed.record;
 	const char *missing;
 
-	if (believed->kind != RDS_RECORD_OURS)
+	/* With Kubernetes the VolumeAttachments say who is missing. */
+	if (believed->kind != RDS_RECORD_OURS || c->csi->k8s)
 		return 0;
 	missing = attach_missing(believed, &c->volume.record, c->ask.node);
 	c->is_disputed = missing != NULL;
@@ -121,6 +205,7 @@ static void end(struct change *c)
 	struct rds_volume v = c->volume;
 	struct rds_record *r = &v.record;
 
+	outcome_ended(c);
 	op_move(&c->op, ST_DONE);
 	if (!c->is_disputed || c->is_absent)
 		return;
@@ -132,30 +217,17 @@ static void end(struct change *c)
 	attachments_doubt(c->csi->attachments, c->id);
 }
 
-/* The volume as the box shows it now. */
-static void judge(struct change *c, const struct box *from, bool is_nonce_new)
+static void act(struct change *c, enum attach_verdict verdict)
 {
-	struct attach_view view = { .record = &c->volume.record,
-				    .is_nonce_new = is_nonce_new };
-	struct err err = { .code = ERR_OK };
-
-	c->volume = from->req.volume;
-	view.is_exported = c->volume.is_exported;
-	view.is_sealed =
-		is_nonce_new ||
-		(c->believed.record.kind == RDS_RECORD_OURS && c->believed.is_sealed &&
-		 strcmp(c->believed.record.nonce, c->volume.record.nonce) == 0);
-	if (volume_check_shape(&c->volume, &err) || (!is_nonce_new && check_missing(c))) {
-		op_fail_err(&c->op, &err);
-		end(c);
-		return;
-	}
-	switch (decide(c, &view, c->volume.nqn)) {
+	switch (verdict) {
 	case ATTACH_WRITE:
 		start_write(c, &c->volume.record);
 		return;
 	case ATTACH_FENCE:
 		start_fence(c);
+		return;
+	case ATTACH_CHECK:
+		start_check(c);
 		return;
 	case ATTACH_DONE:
 		attachments_accept(c->csi->attachments, &c->volume);
@@ -166,6 +238,29 @@ static void judge(struct change *c, const struct box *from, bool is_nonce_new)
 	}
 }
 
+/* The volume as the box shows it now. */
+static void judge(struct change *c, bool is_nonce_new)
+{
+	struct attach_view view = { .is_nonce_new = is_nonce_new };
+	struct err err = { .code = ERR_OK };
+	enum attach_verdict verdict;
+
+	view.is_exported = c->volume.is_exported;
+	view.is_sealed =
+		is_nonce_new ||
+		(c->believed.record.kind == RDS_RECORD_OURS && c->believed.is_sealed &&
+		 strcmp(c->believed.record.nonce, c->volume.record.nonce) == 0);
+	if (volume_check_shape(&c->volume, &err) || (!is_nonce_new && check_missing(c))) {
+		op_fail_err(&c->op, &err);
+		end(c);
+		return;
+	}
+	memcpy(c->nqn, c->volume.nqn, sizeof(c->nqn));
+	verdict = decide(c, &view, &c->volume.record, &err);
+	op_fail_err(&c->op, &err);
+	act(c, verdict);
+}
+
 static void do_result(struct change *c, const struct op *child, const struct box *from)
 {
 	op_fail_err(&c->op, &child->err);
@@ -173,10 +268,65 @@ static void do_result(struct change *c, const struct op *child, const struct box
 		op_fail(&c->op, ERR_ABORTED, "the record on the box keeps changing");
 	if (!op_failed(&c->op) && from->req.outcome == RDS_ABSENT)
 		c->is_absent = true;
-	if (op_failed(&c->op) || c->is_absent)
+	if (op_failed(&c->op) || c->is_absent) {
 		end(c);
+		return;
+	}
+	c->volume = from->req.volume;
+	c->has_volume = true;
+	if (c->op.state == ST_FENCING && from->req.outcome == RDS_OK)
+		outcome_fenced(c);
+	judge(c, from->req.kind != RDS_GET && from->req.outcome == RDS_OK);
+}
+
+static void begin(struct change *c)
+{
+	enum attach_verdict verdict = ask_belief(c);
+
+	if (verdict == ATTACH_WRITE)
+		start_write(c, &c->believed.record);
+	else if (verdict == ATTACH_CHECK)
+		start_check(c);
 	else
-		judge(c, from, from->req.kind != RDS_GET && from->req.outcome == RDS_OK);
+		start_read(c);
+}
+
+static void do_start(struct change *c)
+{
+	struct err err = { .code = ERR_OK };
+
+	c->started_ms = clock_now_ms(c->csi->loop);
+	if (!op_failed(&c->op) && gate_check(c->csi, &err))
+		op_fail_err(&c->op, &err);
+	if (op_failed(&c->op)) {
+		op_move(&c->op, ST_DONE);
+		return;
+	}
+	if (!c->csi->k8s ||
+	    !watched_unresolved(attachments_watched(c->csi->attachments))) {
+		begin(c);
+		return;
+	}
+	op_move(&c->op, ST_RESOLVING);
+	resolve_start(&c->resolve, c->csi, &c->op);
+}
+
+/* The API server's answer is in; so what was seen before is judged anew. */
+static void do_heard(struct change *c, const struct op *child)
+{
+	struct err err = { .code = ERR_OK };
+
+	op_fail_err(&c->op, &child->err);
+	if (!op_failed(&c->op) && gate_check(c->csi, &err))
+		op_fail_err(&c->op, &err);
+	if (!op_failed(&c->op) && ++c->rounds > MAX_ROUNDS)
+		op_fail(&c->op, ERR_ABORTED, "the nodes' state keeps changing");
+	if (op_failed(&c->op))
+		end(c);
+	else if (c->has_volume)
+		judge(c, false);
+	else
+		begin(c);
 }
 
 static void step(struct op *op)
@@ -185,12 +335,13 @@ static void step(struct op *op)
 
 	switch (op->state) {
 	case ST_START:
-		if (op_failed(op))
-			op_move(op, ST_DONE);
-		else if (is_warm(c))
-			start_write(c, &c->believed.record);
-		else
-			start_read(c);
+		do_start(c);
+		return;
+	case ST_RESOLVING:
+		do_heard(c, &c->resolve.op);
+		return;
+	case ST_CHECKING:
+		do_heard(c, &c->check.op);
 		return;
 	case ST_READING:
 	case ST_WRITING:
@@ -208,10 +359,19 @@ static void interrupt(struct op *op)
 {
 	struct change *c = CONTAINER_OF(op, struct change, op);
 
-	if (op->state == ST_FENCING)
+	switch (op->state) {
+	case ST_RESOLVING:
+		resolve_cancel(&c->resolve);
+		return;
+	case ST_CHECKING:
+		node_check_cancel(&c->check);
+		return;
+	case ST_FENCING:
 		op_cancel(&c->fence.op, op->err.code);
-	else
+		return;
+	default:
 		box_cancel(&c->box);
+	}
 }
 
 static const struct op_type change_type = {
@@ -232,8 +392,6 @@ void change_start(struct change *c, struct csi *csi, struct op *parent)
 {
 	c->csi = csi;
 	c->parent = parent;
-	c->ask.is_node_healthy =
-		attachments_standing(csi->attachments, c->ask.node) == NODE_HEALTHY;
 	op_ref(parent);
 	op_start(&c->op, &change_type, csi->loop, on_changed);
 	op_set_deadline(&c->op, parent->deadline_ms);

@@ -8,6 +8,7 @@
 #include "csi/caps.h"
 #include "csi/controller/message.h"
 #include "csi/controller/sizes.h"
+#include "csi/controller/tell.h"
 #include "csi/controller/volume_check.h"
 
 /* start -> creating -> done. Fails: the volume may be there or come yet; the retry with
@@ -202,6 +203,9 @@ static void step(struct op *op)
 		return;
 	case ST_CREATING:
 		do_created(c);
+		if (op_failed(op))
+			tell_claim(rpc->csi, c->params.claim, TELL_PROVISIONING,
+				   op->err.msg);
 		op_move(op, ST_DONE);
 		return;
 	default:

@@ -2,24 +2,42 @@
 
 #include "csi.pb-c.h"
 #include "csi/controller/attachments.h"
+#include "csi/controller/gate.h"
 #include "csi/controller/message.h"
 #include "csi/controller/volume_check.h"
+#include "csi/controller/watched.h"
 #include "csi/ids.h"
 
-/* start -> deleting -> done
- *                   -> asking -> fencing -> again -> done
+/* start -> (resolving) -> (looking) -> deleting -> done
+ *                                               -> asking -> fencing -> again -> done
  *
+ * resolving: fails: a VolumeAttachment that cannot be placed may be this volume's.
+ * looking:   at a disk that no PV names: without a record it is nobody's. Fails: nothing
+ *            was changed.
  * deleting: fails: parts may be gone; the retry looks for each. FAILED_PRECONDITION:
  *           asking, nothing was changed.
  * asking:   names the holder, or finds a fence that was cut.
  * again:    as deleting, without a second look. */
-enum { ST_START = OP_START, ST_DELETING, ST_ASKING, ST_FENCING, ST_AGAIN, ST_DONE, ST_N };
+enum {
+	ST_START = OP_START,
+	ST_RESOLVING,
+	ST_LOOKING,
+	ST_DELETING,
+	ST_ASKING,
+	ST_FENCING,
+	ST_AGAIN,
+	ST_DONE,
+	ST_N
+};
 
 static const char *const names[ST_N] = {
-	"start", "deleting", "asking", "fencing", "again", "done",
+	"start", "resolving", "looking", "deleting", "asking", "fencing", "again", "done",
 };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_DELETING) | OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_RESOLVING) | OP_BIT(ST_LOOKING) | OP_BIT(ST_DELETING) |
+		     OP_BIT(ST_DONE),
+	[ST_RESOLVING] = OP_BIT(ST_LOOKING) | OP_BIT(ST_DELETING) | OP_BIT(ST_DONE),
+	[ST_LOOKING] = OP_BIT(ST_DELETING) | OP_BIT(ST_DONE),
 	[ST_DELETING] = OP_BIT(ST_ASKING) | OP_BIT(ST_DONE),
 	[ST_ASKING] = OP_BIT(ST_FENCING) | OP_BIT(ST_DONE),
 	[ST_FENCING] = OP_BIT(ST_AGAIN) | OP_BIT(ST_DONE),
@@ -79,7 +97,28 @@ static void do_deleted(struct ctl_delete *d)
 	finish(d);
 }
 
-/* Only our own volume's unfinished fence is a reason to go on. */
+/* A holder that nobody can let go any more: it was let go without being cut off, or it
+ * has had no VolumeAttachment for two sightings. With all of them such, a fence is due. */
+static bool is_left_over(struct ctl_delete *d, const struct rds_volume *v)
+{
+	static const struct node_check nobody;
+	const struct holders_ask ask = { .id = req_of(&d->rpc)->volume_id,
+					 .node = "",
+					 .live = &nobody };
+	struct holders *h = &d->holders;
+	struct err err;
+
+	if (!d->rpc.csi->k8s || !v->record.n_holders ||
+	    holders_gather(h, d->rpc.csi, &ask, &v->record, &err))
+		return false;
+	for (unsigned i = 0; i < h->record.n_holders; i++)
+		if (!h->facts[i].gives_way &&
+		    h->record.holders[i].use != ATTACH_UNFENCED)
+			return false;
+	return true;
+}
+
+/* Only our own volume's unfinished fence is a reason to go on, or one that is due. */
 static void do_asked(struct ctl_delete *d)
 {
 	struct op *op = &d->rpc.op;
@@ -87,10 +126,12 @@ static void do_asked(struct ctl_delete *d)
 	struct err err = { .code = ERR_OK };
 
 	op_fail_err(op, &d->box.req.op.err);
-	if (!op_failed(op) && v && volume_check_ours(v, false, &err))
+	if (!op_failed(op) && v && volume_check_ours(v, d->rpc.csi->k8s != NULL, &err))
 		op_fail_err(op, &err);
-	if (!op_failed(op) && v && v->record.is_fencing) {
+	if (!op_failed(op) && v && (v->record.is_fencing || is_left_over(d, v))) {
 		d->fencing = v->record;
+		d->fencing.generation += !v->record.is_fencing;
+		d->fencing.is_fencing = true;
 		fence_prepare(&d->fence, req_of(&d->rpc)->volume_id, &v->record,
 			      &d->fencing);
 		op_move(op, ST_FENCING);
@@ -121,6 +162,71 @@ static void do_fenced(struct ctl_delete *d)
 	ask_box(d, RDS_DELETE);
 }
 
+/* No VolumeAttachment may name the volume: whoever made it may be about to publish. */
+static void do_free(struct ctl_delete *d)
+{
+	struct op *op = &d->rpc.op;
+	const char *id = req_of(&d->rpc)->volume_id;
+	struct watched *w = attachments_watched(d->rpc.csi->attachments);
+	const struct watched_va *va = w ? watched_next(w, id, NULL) : NULL;
+
+	if (va)
+		op_fail(op, ERR_PRECONDITION,
+			"a VolumeAttachment of node %.64s names the volume", va->node);
+	if (op_failed(op)) {
+		finish(d);
+		return;
+	}
+	if (!w || watched_pv(w, id) || d->rpc.csi->may_adopt_unmarked) {
+		op_move(op, ST_DELETING);
+		ask_box(d, RDS_DELETE);
+		return;
+	}
+	op_move(op, ST_LOOKING);
+	ask_box(d, RDS_GET);
+}
+
+static void do_looked(struct ctl_delete *d)
+{
+	struct op *op = &d->rpc.op;
+	const struct rds_volume *v = box_volume(&d->box);
+
+	op_fail_err(op, &d->box.req.op.err);
+	if (!op_failed(op) && v && v->record.kind == RDS_RECORD_NONE)
+		op_fail(op, ERR_PRECONDITION,
+			"the disk bears no record of this driver, and no PV names it");
+	if (op_failed(op)) {
+		finish(d);
+		return;
+	}
+	op_move(op, ST_DELETING);
+	ask_box(d, RDS_DELETE);
+}
+
+static void do_start(struct ctl_delete *d)
+{
+	struct op *op = &d->rpc.op;
+	struct csi *csi = d->rpc.csi;
+	struct err err = { .code = ERR_OK };
+
+	/* A malformed id names no volume, and never reaches the box. */
+	if (op_failed(op) || !id_is_volume(req_of(&d->rpc)->volume_id)) {
+		finish(d);
+		return;
+	}
+	if (gate_check(csi, &err)) {
+		op_fail_err(op, &err);
+		finish(d);
+		return;
+	}
+	if (csi->k8s && watched_unresolved(attachments_watched(csi->attachments))) {
+		op_move(op, ST_RESOLVING);
+		resolve_start(&d->resolve, csi, op);
+		return;
+	}
+	do_free(d);
+}
+
 static void step(struct op *op)
 {
 	struct rpc *rpc = CONTAINER_OF(op, struct rpc, op);
@@ -128,13 +234,14 @@ static void step(struct op *op)
 
 	switch (op->state) {
 	case ST_START:
-		/* A malformed id names no volume, and never reaches the box. */
-		if (op_failed(op) || !id_is_volume(req_of(rpc)->volume_id)) {
-			finish(d);
-			return;
-		}
-		op_move(op, ST_DELETING);
-		ask_box(d, RDS_DELETE);
+		do_start(d);
+		return;
+	case ST_RESOLVING:
+		op_fail_err(op, &d->resolve.op.err);
+		do_free(d);
+		return;
+	case ST_LOOKING:
+		do_looked(d);
 		return;
 	case ST_DELETING:
 		do_deleted(d);
@@ -161,6 +268,8 @@ static void interrupt(struct op *op)
 
 	if (op->state == ST_FENCING)
 		op_cancel(&d->fence.op, op->err.code);
+	else if (op->state == ST_RESOLVING)
+		resolve_cancel(&d->resolve);
 	else
 		box_cancel(&d->box);
 }

@@ -1,6 +1,7 @@
 #include "csi/controller/fence.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "core/log.h"
 #include "csi/ids.h"
@@ -59,6 +60,7 @@ static void do_finish(struct fence *f)
 static int begun(struct fence *f)
 {
 	op_fail_err(&f->op, &f->box.req.op.err);
+	f->off_at = time(NULL);
 	return op_failed(&f->op) || f->box.req.outcome != RDS_OK ? -1 : 0;
 }
 
@@ -100,6 +102,7 @@ static void step(struct op *op)
 		return;
 	case ST_FINISHING:
 		op_fail_err(op, &f->box.req.op.err);
+		f->renamed_at = time(NULL);
 		report(f);
 		op_move(op, ST_DONE);
 		return;

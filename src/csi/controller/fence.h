@@ -18,6 +18,8 @@ struct fence {
 	bool has_nonce; /* false: there was no record */
 	char nqn[RDS_NQN_MAX + 1];
 	struct clock_timer settle;
+	/* When the box read back: not exported; the new name. Seconds since 1970. */
+	int64_t off_at, renamed_at;
 };
 
 /* from: the record as it is on the box. fencing: the one to write first, with the new

@@ -1,6 +1,9 @@
 #include "csi/controller/publish.h"
 
+#include "core/str.h"
 #include "csi/caps.h"
+#include "csi/controller/attachments.h"
+#include "csi/controller/gate.h"
 #include "csi/controller/message.h"
 
 /* start -> changing -> done. Fails: as the change says; nothing is undone, the record
@@ -44,17 +47,40 @@ static bool is_one_node(const Csi__V1__VolumeCapability *cap)
 	       mode != CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER;
 }
 
+static int check_node(struct ctl_publish *p, struct err *err)
+{
+	const char *node = req_of(&p->rpc)->node_id;
+
+	if (!id_is_node(node))
+		return err_set(err, ERR_NOT_FOUND, "node %.64s is not known", node);
+	switch (attachments_standing(p->rpc.csi->attachments, node)) {
+	case NODE_HEALTHY:
+		return 0;
+	case NODE_LOST:
+	case NODE_OUT_OF_SERVICE:
+		/* Whatever its VolumeAttachment says: the attacher syncs those of lost
+		 * nodes too. */
+		return err_set(err, ERR_PRECONDITION,
+			       "node %.64s is lost: not ready, or out of service", node);
+	default:
+		return err_set(err, ERR_NOT_FOUND, "node %.64s is not known", node);
+	}
+}
+
 static int check_names(struct ctl_publish *p, struct err *err)
 {
-	const request *req = req_of(&p->rpc);
-
-	if (!id_is_volume(req->volume_id))
+	if (!id_is_volume(req_of(&p->rpc)->volume_id))
 		return err_set(err, ERR_NOT_FOUND, "no such volume");
-	if (!id_is_node(req->node_id) ||
-	    attachments_standing(p->rpc.csi->attachments, req->node_id) != NODE_HEALTHY)
-		return err_set(err, ERR_NOT_FOUND, "node %.64s is not known",
-			       req->node_id);
-	return 0;
+	return gate_check(p->rpc.csi, err) || check_node(p, err) ? -1 : 0;
+}
+
+static uint32_t migration_timeout_s(const request *req)
+{
+	const char *s = message_lookup(req->volume_context, req->n_volume_context,
+				       "migrationTimeoutSeconds");
+	uint64_t n = 0;
+
+	return s && str_to_u64(s, &n) == 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
 }
 
 static int begin(struct ctl_publish *p)
@@ -73,6 +99,7 @@ static int begin(struct ctl_publish *p)
 	p->change.is_publish = true;
 	p->change.ask.node = p->node;
 	p->change.ask.use = (char)caps_use(req->volume_capability, req->readonly);
+	p->change.migration_timeout_s = migration_timeout_s(req);
 	p->change.ask.is_one_node = is_one_node(req->volume_capability);
 	return 0;
 }

@@ -1,0 +1,189 @@
+#include "csi/controller/outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/log.h"
+#include "csi/controller/annotate.h"
+#include "csi/controller/attachments.h"
+#include "csi/controller/change.h"
+#include "csi/controller/migrations.h"
+#include "csi/controller/tell.h"
+#include "csi/controller/watched.h"
+
+static const char *name_of(const struct change *c, const char *node)
+{
+	return attachments_node_name(c->csi->attachments, node);
+}
+
+static uint64_t now_ms(const struct change *c)
+{
+	return clock_now_ms(c->csi->loop);
+}
+
+/* The objects still say that another node has it; that it let go was ours to know. */
+static void count_grace(struct change *c)
+{
+	const struct watched *w = attachments_watched(c->csi->attachments);
+	const struct watched_va *va = NULL;
+
+	while ((va = watched_next(w, c->id, va)))
+		if (va->is_released && va->is_clean && va->is_attached &&
+		    now_ms(c) - va->released_ms < c->csi->attach.grace_ms) {
+			attachments_stats(c->csi->attachments)->graces++;
+			return;
+		}
+}
+
+static void note_migration(struct change *c)
+{
+	const struct rds_record *r = &c->volume.record;
+	struct migration_pair pair = { .timeout_s = c->migration_timeout_s };
+
+	if (r->n_holders != 2 || r->holders[0].use != 'x' || r->holders[1].use != 'x')
+		return;
+	pair.source = name_of(c, r->holders[0].node);
+	pair.target = name_of(c, r->holders[1].node);
+	migrations_begin(attachments_migrations(c->csi->attachments), c->id, &pair);
+}
+
+static void published(struct change *c)
+{
+	struct attachments *a = c->csi->attachments;
+	const char *node = name_of(c, c->ask.node);
+
+	attachments_stats(a)->attaches += c->is_news;
+	if (!c->csi->k8s)
+		return;
+	if (c->is_news) {
+		count_grace(c);
+		tell(c->csi, c->id, TELL_ATTACHED, "Attached to node %s (duration: %llums)",
+		     node, (unsigned long long)(now_ms(c) - c->started_ms));
+		annotate_set(attachments_annotate(a), c->id, node);
+	}
+	watched_ack(attachments_watched(a), c->id, c->ask.node);
+	note_migration(c);
+}
+
+static void unpublished(struct change *c)
+{
+	struct attachments *a = c->csi->attachments;
+	const struct watched_release r = { .node = *c->ask.node ? c->ask.node : NULL,
+					   .is_clean = c->was_clean,
+					   .now_ms = now_ms(c) };
+
+	attachments_stats(a)->detaches += c->is_news;
+	if (!c->csi->k8s)
+		return;
+	watched_release(attachments_watched(a), c->id, &r);
+	if (!c->is_news)
+		return;
+	migrations_end(attachments_migrations(a), c->id,
+		       *c->ask.node ? name_of(c, c->ask.node) : "");
+	if (c->was_clean)
+		tell(c->csi, c->id, TELL_DETACHED, "Detached from %s%s",
+		     *c->ask.node ? "node " : "every node", name_of(c, c->ask.node));
+	if (c->is_absent || c->volume.record.n_holders == 0)
+		annotate_set(attachments_annotate(a), c->id, NULL);
+}
+
+static void tell_pending(struct change *c, const char *lost)
+{
+	tell(c->csi, c->id, TELL_FENCE_PENDING,
+	     "Node %s may still write to the volume and is not cut off yet, because "
+	     "another node uses it; no further node is let in until that one has let go",
+	     lost);
+}
+
+static void refused(struct change *c)
+{
+	struct attachments_stats *stats = attachments_stats(c->csi->attachments);
+	const char *holder = name_of(c, c->plan.holder);
+
+	switch (c->plan.why) {
+	case ATTACH_WHY_CONFLICT:
+		stats->conflicts++;
+		tell(c->csi, c->id, TELL_CONFLICT,
+		     "Attachment to node %s rejected - volume already attached to node "
+		     "%s. Delete the pod on %s to release the volume.",
+		     name_of(c, c->ask.node), holder, holder);
+		return;
+	case ATTACH_WHY_DISAGREE:
+		stats->disagreements++;
+		tell(c->csi, c->id, TELL_CONFLICT,
+		     "Attachment to node %s rejected - a VolumeAttachment says that node "
+		     "%s has the volume, the storage box does not. Delete the pod on %s "
+		     "to settle it.",
+		     name_of(c, c->ask.node), holder, holder);
+		return;
+	case ATTACH_WHY_PENDING:
+		tell_pending(c, holder);
+		return;
+	case ATTACH_WHY_OTHER:
+		return;
+	}
+}
+
+void outcome_ended(struct change *c)
+{
+	struct attachments_stats *stats = attachments_stats(c->csi->attachments);
+
+	if (op_failed(&c->op)) {
+		refused(c);
+		return;
+	}
+	if (c->was_pending) {
+		stats->fences_pending++;
+		tell_pending(c, name_of(c, c->ask.node));
+	}
+	if (c->is_publish && c->is_absent)
+		return;
+	if (c->was_stale) {
+		stats->stale++;
+		tell(c->csi, c->id, TELL_STALE,
+		     "Cleared a stale attachment: the storage box named a node for which "
+		     "there is no VolumeAttachment");
+	}
+	if (c->is_publish)
+		published(c);
+	else
+		unpublished(c);
+}
+
+static void format_time(char out[32], int64_t at)
+{
+	time_t t = (time_t)at;
+	struct tm tm = { .tm_year = 0 };
+
+	(void)gmtime_r(&t, &tm);
+	if (strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		out[0] = '\0';
+}
+
+void outcome_fenced(struct change *c)
+{
+	struct attachments *a = c->csi->attachments;
+	const struct rds_record *cut = &c->plan.record;
+	const struct watched_release all = { .node = NULL, .now_ms = now_ms(c) };
+	char nodes[400] = "", off[32], renamed[32];
+	size_t n = 0;
+
+	attachments_stats(a)->fences++;
+	for (unsigned i = 0; i < cut->n_holders && n < sizeof(nodes) - 1; i++)
+		n += (size_t)snprintf(nodes + n, sizeof(nodes) - n, "%s%s", i ? ", " : "",
+				      name_of(c, cut->holders[i].node));
+	format_time(off, c->fence.off_at);
+	format_time(renamed, c->fence.renamed_at);
+	log_info("csi", "nodes cut off", KS("volume", c->id), KS("nodes", nodes),
+		 KS("export_off_read_back", off), KS("nqn_read_back", renamed),
+		 KS("nqn", c->volume.nqn), KB("audit", true));
+	if (!c->csi->k8s)
+		return;
+	watched_release(attachments_watched(a), c->id, &all);
+	migrations_end(attachments_migrations(a), c->id, "");
+	tell(c->csi, c->id, TELL_FENCED,
+	     "Cut off from the volume: %s. The storage box read back: not exported at %s, "
+	     "renamed to %s at %s",
+	     *nodes ? nodes : "whoever had it", off, c->volume.nqn, renamed);
+}

@@ -1,0 +1,11 @@
+#ifndef CSI_CONTROLLER_OUTCOME_H
+#define CSI_CONTROLLER_OUTCOME_H
+
+/* What follows from a change of attachment: the marks on the VolumeAttachments, counts,
+ * Events, the PV's annotations, the clock of a live migration. Nothing here can fail or
+ * wait. */
+struct change;
+
+void outcome_ended(struct change *c); /* well or not, before its last move */
+void outcome_fenced(struct change *c); /* its fence was done */
+#endif

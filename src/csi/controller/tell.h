@@ -1,0 +1,27 @@
+#ifndef CSI_CONTROLLER_TELL_H
+#define CSI_CONTROLLER_TELL_H
+#include "csi/csi.h"
+
+/* Events on the claim of a volume, for its owner to read. Best effort: without Kubernetes,
+ * without a PV or without a claim nobody is told; nothing waits for one. */
+enum tell_reason {
+	TELL_ATTACHED,
+	TELL_DETACHED,
+	TELL_CONFLICT,
+	TELL_STALE,
+	TELL_MIGRATION_STARTED,
+	TELL_MIGRATION_COMPLETED,
+	TELL_MIGRATION_FAILED,
+	TELL_FENCED,
+	TELL_FENCE_PENDING,
+	TELL_PROVISIONING,
+	TELL_REASONS
+};
+
+/* The text gets "[<volume>]: " before it. */
+void tell(struct csi *csi, const char *id, enum tell_reason reason, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* On a claim that has no volume yet: "<namespace>/<claim>". */
+void tell_claim(struct csi *csi, const char *claim, enum tell_reason reason,
+		const char *text);
+#endif
