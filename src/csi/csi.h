@@ -10,7 +10,6 @@ struct rds;
 struct nvme;
 struct k8s;
 struct attachments;
-struct k8s;
 
 /* The pool as GetCapacity last read it. */
 struct csi_capacity {
@@ -44,7 +43,6 @@ struct csi {
 	struct rds *rds; /* NULL on a node plugin */
 	struct k8s *k8s; /* NULL with --kubernetes=off */
 	struct attachments *attachments;
-	struct k8s *k8s; /* NULL with --kubernetes=off */
 	struct csi_attach attach;
 	const char *volume_base;  /* default directory of flat files */
 	const char *rds_address;  /* management address, as written to volume_context */

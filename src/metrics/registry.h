@@ -21,7 +21,9 @@ enum metric_id {
 	METRIC_MIGRATIONS, /* enum metric_migration */
 	METRIC_MIGRATION_SECONDS,
 	METRIC_MIGRATIONS_ACTIVE,
-	METRIC_FENCES,	    /* enum metric_status */
+	METRIC_FENCES, /* enum metric_status */
+	METRIC_FENCES_PENDING,
+	METRIC_DISAGREEMENTS,
 	METRIC_RPCS,	    /* a method of CSI, a code of gRPC */
 	METRIC_RPC_SECONDS, /* a method of CSI */
 	METRIC_RPCS_IN_FLIGHT,

@@ -127,6 +127,14 @@ const struct metric metrics_table[METRIC_N] = {
 			    "Nodes cut off from a volume, by whether it was proven.",
 			    METRIC_COUNTER, METRIC_ON_CONTROLLER,
 			    .labels = { LABEL("status", statuses) } },
+	[METRIC_FENCES_PENDING] = { "rds_csi_fences_pending_total",
+				    "Nodes let go that are cut off only once nobody else "
+				    "has the volume.",
+				    METRIC_COUNTER, METRIC_ON_CONTROLLER },
+	[METRIC_DISAGREEMENTS] = { "rds_csi_attachment_disagreements_total",
+				   "Publishes refused because the box and the cluster's "
+				   "objects name different holders.",
+				   METRIC_COUNTER, METRIC_ON_CONTROLLER },
 	[METRIC_RPCS] = { "rds_csi_rpcs_total", "CSI calls answered.", METRIC_COUNTER,
 			  METRIC_ON_BOTH, .is_sparse = true,
 			  .labels = { LABEL("method", methods), LABEL("code", codes) } },

@@ -65,7 +65,8 @@ static bool do_open(struct ssh_exec *e)
 	}
 	clock_timer_stop(&e->patience);
 	if (e->may_send && !e->may_send(e)) {
-		op_fail(&e->op, ERR_ABORTED, "not sent: this is no longer ours to decide");
+		op_fail(&e->op, ERR_ABORTED,
+			"not sent: this is no longer ours to decide");
 		return true;
 	}
 	e->is_sent = true;

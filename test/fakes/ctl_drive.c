@@ -8,7 +8,7 @@
 static const struct rpc_method *const tables[] = { controller_methods };
 static char last_message[sizeof(((struct err *)0)->msg)];
 
-void ctl_open(struct ctl *c)
+static void open_box(struct ctl *c)
 {
 	*c = (struct ctl){ .csi = { .driver_name = "rds.csi.srvlab.io",
 				    .is_controller = true,
@@ -24,13 +24,58 @@ void ctl_open(struct ctl *c)
 	c->csi.loop = &c->l.uv;
 	c->csi.rds = &c->box.rds;
 	map_init(&c->csi.inflight);
-	ctl_restart(c);
 	dispatch_init(&c->dispatch, &c->csi, tables, 1);
+}
+
+void ctl_open(struct ctl *c)
+{
+	open_box(c);
+	ctl_restart(c);
+}
+
+void ctl_open_k8s(struct ctl *c)
+{
+	static const char *const nodes[] = { "node-a", "node-b", "node-c" };
+
+	open_box(c);
+	fake_k8s_open(&c->cluster, &c->l.uv, c->csi.driver_name);
+	c->csi.k8s = &c->cluster.k8s;
+	c->csi.attach =
+		(struct csi_attach){ .grace_ms = 30 * 1000, .interval_ms = 300 * 1000 };
+	for (unsigned i = 0; i < 3; i++) {
+		fake_k8s_node(&c->cluster, nodes[i], true, false, NULL);
+		fake_k8s_csinode(&c->cluster, nodes[i], true);
+	}
+	ctl_restart(c);
+}
+
+static void on_stopped(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* As main ends it: what runs in the background first. */
+static void stop_attachments(struct ctl *c)
+{
+	bool is_stopped = false;
+
+	if (c->csi.attachments) {
+		attachments_stop(c->csi.attachments, on_stopped, &is_stopped);
+		t_run_until(&c->l, is_stopped);
+	}
+	attachments_free(c->csi.attachments);
+	c->csi.attachments = NULL;
+}
+
+void ctl_idle(struct ctl *c)
+{
+	for (int i = 0; i < 50; i++)
+		uv_run(&c->l.uv, UV_RUN_NOWAIT);
 }
 
 void ctl_restart(struct ctl *c)
 {
-	attachments_free(c->csi.attachments);
+	stop_attachments(c);
 	c->csi.attachments = attachments_new(&c->csi, "node-b,node-c");
 	cr_assert_not_null(c->csi.attachments);
 	c->csi.capacity.is_known = false;
@@ -38,11 +83,13 @@ void ctl_restart(struct ctl *c)
 
 void ctl_close(struct ctl *c)
 {
-	attachments_free(c->csi.attachments);
+	stop_attachments(c);
 	cr_assert_eq(c->csi.inflight.count, 0);
 	map_fini(&c->csi.inflight);
 	cr_assert(dispatch_is_idle(&c->dispatch));
 	fake_rds_close(&c->box);
+	if (c->csi.k8s)
+		fake_k8s_close(&c->cluster);
 	t_loop_close(&c->l);
 	cr_assert_eq(mem_live(), 0);
 }

@@ -3,12 +3,13 @@
 #include "csi.pb-c.h"
 #include "csi/controller/attachments.h"
 #include "csi/dispatch.h"
+#include "fakes/fake_k8s.h"
 #include "fakes/fake_rds.h"
 #include "support/t.h"
 
 /* A controller over the fake box, called through dispatch without a connection. The test
  * file includes fakes/call_seam.h once. Nodes: node-a (own), node-b, node-c; any other is
- * unknown. */
+ * unknown. With a cluster the same three are there, Ready. */
 struct grpc_call {
 	const char *path;
 	void *message, *reply; /* malloc'd, so that mem_live() is the driver's alone */
@@ -22,9 +23,11 @@ struct ctl {
 	struct fake_rds box;
 	struct csi csi;
 	struct dispatch dispatch;
+	struct fake_k8s cluster; /* with ctl_open_k8s */
 };
 
 void ctl_open(struct ctl *c);
+void ctl_open_k8s(struct ctl *c);
 void ctl_close(struct ctl *c);
 /* Another controller process: nothing is believed any more. */
 void ctl_restart(struct ctl *c);
@@ -47,6 +50,8 @@ enum err_code ctl_publish_as(struct ctl *c, const char *id, const char *node, in
 			     bool readonly);
 enum err_code ctl_unpublish(struct ctl *c, const char *id, const char *node);
 enum err_code ctl_delete(struct ctl *c, const char *id);
+/* Turns the loop until annotations and the like are written. */
+void ctl_idle(struct ctl *c);
 /* The message of the last short form that failed. */
 const char *ctl_message(void);
 

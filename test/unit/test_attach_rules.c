@@ -226,9 +226,7 @@ Test(attach_rules, records_that_are_none_of_ours)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct rds_record r;
 		struct attach_view v = view_of(&r, "");
-		struct attach_ask ask = { .node = "a",
-					  .use = 'w',
-					  .is_one_node = true };
+		struct attach_ask ask = { .node = "a", .use = 'w', .is_one_node = true };
 		struct attach_plan plan;
 		struct err err;
 

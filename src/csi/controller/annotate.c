@@ -182,10 +182,11 @@ static void write_body(struct word *w, const char *driver, const char *node)
 	char at[32] = "";
 
 	if (!node) {
-		(void)snprintf(w->body, sizeof(w->body),
-			       "{\"metadata\":{\"annotations\":{\"%s/attached-node\":null,"
-			       "\"%s/attached-at\":null}}}",
-			       driver, driver);
+		(void)snprintf(
+			w->body, sizeof(w->body),
+			"{\"metadata\":{\"annotations\":{\"%s/attached-node\":null,"
+			"\"%s/attached-at\":null}}}",
+			driver, driver);
 		return;
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &now);
@@ -224,7 +225,8 @@ static struct word *add(struct annotate *a, const char *pv)
 
 void annotate_set(struct annotate *a, const char *id, const char *node)
 {
-	const struct k8s_pv *pv = watched_pv(attachments_watched(a->csi->attachments), id);
+	const struct k8s_pv *pv =
+		watched_pv(attachments_watched(a->csi->attachments), id);
 	struct word *w;
 
 	if (!pv || a->stopped || (node && !id_is_node(node)))

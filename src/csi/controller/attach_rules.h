@@ -50,7 +50,7 @@ enum attach_verdict {
 	ATTACH_DONE,	/* the box shows it already */
 	ATTACH_WRITE,	/* publish or unpublish with plan.record */
 	ATTACH_FENCE,	/* fence with plan.record, then ask again */
-	ATTACH_CHECK,	/* ask the API server about nodes that look lost, then ask again */
+	ATTACH_CHECK, /* ask the API server about nodes that look lost, then ask again */
 };
 
 /* Why a Publish was refused, for those who count and tell. */

@@ -36,7 +36,6 @@ struct attachments {
 	struct list lru;
 	size_t n_held;
 	const char *cluster_id; /* borrowed from csi */
-	struct attachments_stats stats;
 	/* With Kubernetes, else NULL. */
 	struct k8s *k8s; /* borrowed */
 	struct watched *watched;
@@ -65,6 +64,7 @@ static int add_known(struct attachments *a, const char *name, size_t len)
 static int follow(struct attachments *a, struct csi *csi)
 {
 	a->k8s = csi->k8s;
+	a->was_leader = k8s_is_leader(csi->k8s);
 	a->watched = watched_new(csi->k8s);
 	a->migrations = migrations_new(csi);
 	a->annotate = annotate_new(csi);
@@ -149,11 +149,6 @@ struct migrations *attachments_migrations(const struct attachments *a)
 struct annotate *attachments_annotate(const struct attachments *a)
 {
 	return a->annotate;
-}
-
-struct attachments_stats *attachments_stats(struct attachments *a)
-{
-	return &a->stats;
 }
 
 bool attachments_is_leader(struct attachments *a)

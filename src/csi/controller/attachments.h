@@ -41,17 +41,6 @@ struct annotate *attachments_annotate(const struct attachments *a);
 /* Whether we hold the Lease; one that has just got it forgets beliefs and marks. */
 bool attachments_is_leader(struct attachments *a);
 
-/* What happened, for the metrics: each only ever grows. */
-struct attachments_stats {
-	uint64_t attaches, detaches;
-	uint64_t conflicts;	/* another node holds it */
-	uint64_t disagreements; /* record and objects */
-	uint64_t graces;	/* handed over while the objects still named the last one */
-	uint64_t fences, fences_pending;
-	uint64_t stale; /* holders of the record that gave way */
-};
-struct attachments_stats *attachments_stats(struct attachments *a);
-
 /* node as CSI names it, or as a record does (a long name's UUID). "" is unknown. handle:
  * the volume that may be in use there. */
 struct node_facts attachments_facts(const struct attachments *a, const char *node,

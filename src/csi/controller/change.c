@@ -1,5 +1,6 @@
 #include "csi/controller/change.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "csi/controller/attachments.h"
@@ -9,7 +10,8 @@
 #include "csi/controller/watched.h"
 #include "csi/ids.h"
 
-/* start -> (resolving) -> (checking) -> reading -> (checking) -> (fencing) -> writing -> done
+/* start -> (resolving) -> (checking) -> reading -> (checking) -> (fencing) -> writing ->
+ * done
  *       -> writing (warm)
  *
  * resolving: fails: a volume that cannot be told apart from this one may be held.
@@ -35,7 +37,7 @@ static const char *const names[ST_N] = {
 	"start", "resolving", "checking", "reading", "writing", "fencing", "done",
 };
 
-#define ANY_WORK                                                                  \
+#define ANY_WORK \
 	(OP_BIT(ST_CHECKING) | OP_BIT(ST_WRITING) | OP_BIT(ST_FENCING) | OP_BIT(ST_DONE))
 static const uint32_t next[ST_N] = {
 	[ST_START] = OP_BIT(ST_RESOLVING) | OP_BIT(ST_CHECKING) | OP_BIT(ST_READING) |
@@ -58,8 +60,8 @@ static void fill_asker(const struct change *c, struct attach_view *view)
 	const struct node_facts *live = node_check_find(&c->check, c->ask.node);
 
 	view->is_asker_live = live != NULL;
-	view->asker = live ? *live
-			   : attachments_facts(c->csi->attachments, c->ask.node, c->id);
+	view->asker =
+		live ? *live : attachments_facts(c->csi->attachments, c->ask.node, c->id);
 }
 
 /* Whether a record without a comment may become ours: where we were told so, and with
@@ -99,8 +101,8 @@ static void note_news(struct change *c, const struct rds_record *from)
 	bool is_there = false;
 
 	for (unsigned i = 0; i < from->n_holders; i++)
-		is_there |= !*c->ask.node ||
-			    strcmp(from->holders[i].node, c->ask.node) == 0;
+		is_there |=
+			!*c->ask.node || strcmp(from->holders[i].node, c->ask.node) == 0;
 	c->is_news |= c->is_publish ? !is_there : is_there;
 }
 
@@ -146,12 +148,29 @@ static void start_check(struct change *c)
 	node_check_start(&c->check, c->csi, &c->op);
 }
 
+/* What people and the reconcilers want to know of a volume that has a PV. */
+static void note_pv(struct change *c)
+{
+	const struct watched *w = attachments_watched(c->csi->attachments);
+	const struct k8s_pv *pv = w && c->is_publish ? watched_pv(w, c->id) : NULL;
+	struct rds_record *r = &c->plan.record;
+
+	if (!pv)
+		return;
+	r->is_bound = true;
+	r->is_released = false;
+	if (!*r->claim && *pv->claim_name)
+		(void)snprintf(r->claim, sizeof(r->claim), "%s/%s", pv->claim_ns,
+			       pv->claim_name);
+}
+
 static void start_write(struct change *c, const struct rds_record *from)
 {
 	static const enum rds_kind kinds[] = { RDS_UNPUBLISH, RDS_PUBLISH };
 
 	memcpy(c->nonce, from->nonce, sizeof(c->nonce));
 	note_news(c, from);
+	note_pv(c);
 	c->was_clean = c->plan.is_clean;
 	c->was_pending |= c->plan.is_pending;
 	c->was_stale |= c->is_publish && c->holders.has_stale;
@@ -276,6 +295,8 @@ static void do_result(struct change *c, const struct op *child, const struct box
 	c->has_volume = true;
 	if (c->op.state == ST_FENCING && from->req.outcome == RDS_OK)
 		outcome_fenced(c);
+	if (from->req.kind == RDS_UNPUBLISH && from->req.outcome == RDS_OK)
+		outcome_let_go(c);
 	judge(c, from->req.kind != RDS_GET && from->req.outcome == RDS_OK);
 }
 

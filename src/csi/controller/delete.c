@@ -98,7 +98,8 @@ static void do_deleted(struct ctl_delete *d)
 }
 
 /* A holder that nobody can let go any more: it was let go without being cut off, or it
- * has had no VolumeAttachment for two sightings. With all of them such, a fence is due. */
+ * has had no VolumeAttachment for two sightings. With all of them such, a fence is due.
+ */
 static bool is_left_over(struct ctl_delete *d, const struct rds_volume *v)
 {
 	static const struct node_check nobody;
@@ -112,8 +113,7 @@ static bool is_left_over(struct ctl_delete *d, const struct rds_volume *v)
 	    holders_gather(h, d->rpc.csi, &ask, &v->record, &err))
 		return false;
 	for (unsigned i = 0; i < h->record.n_holders; i++)
-		if (!h->facts[i].gives_way &&
-		    h->record.holders[i].use != ATTACH_UNFENCED)
+		if (!h->facts[i].gives_way && h->record.holders[i].use != ATTACH_UNFENCED)
 			return false;
 	return true;
 }

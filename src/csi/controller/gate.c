@@ -9,9 +9,10 @@ int gate_check(struct csi *csi, struct err *err)
 	if (!csi->k8s)
 		return 0;
 	if (!attachments_is_leader(csi->attachments))
-		return err_set(err, ERR_UNAVAILABLE,
-			       "another controller holds the Lease, and it alone attaches "
-			       "and detaches");
+		return err_set(
+			err, ERR_UNAVAILABLE,
+			"another controller holds the Lease, and it alone attaches "
+			"and detaches");
 	if (!k8s_is_current(csi->k8s))
 		return err_set(err, ERR_UNAVAILABLE,
 			       "the cluster's state is not known yet, or nothing was "
@@ -30,7 +31,7 @@ static bool may_send(const struct rds_req *req)
  * own. */
 void gate_guard(struct csi *csi, struct rds_req *req)
 {
-	if (!csi->k8s || (req->kind < RDS_PUBLISH && req->kind != RDS_DELETE))
+	if (!csi->k8s || req->kind <= RDS_CREATE || req->kind == RDS_GROW)
 		return;
 	req->sender = csi->k8s;
 	req->may_send = may_send;

@@ -15,9 +15,9 @@ struct holders {
 };
 
 struct holders_ask {
-	const char *id;		/* the volume */
-	const char *node;	/* the question's, by its record's name; "" = every node */
-	bool is_publish;	/* by node: then only the others are of interest */
+	const char *id;	  /* the volume */
+	const char *node; /* the question's, by its record's name; "" = every node */
+	bool is_publish;  /* by node: then only the others are of interest */
 	const struct node_check *live; /* what was asked in this call; may be empty */
 };
 

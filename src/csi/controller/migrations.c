@@ -9,6 +9,7 @@
 #include "csi/controller/attachments.h"
 #include "csi/controller/tell.h"
 #include "csi/csi.h"
+#include "metrics/registry.h"
 
 struct migration {
 	struct map_node node;
@@ -23,7 +24,7 @@ struct migration {
 struct migrations {
 	struct csi *csi;
 	struct map map; /* of struct migration by volume, owned */
-	struct migrations_stats stats;
+	unsigned n_active;
 };
 
 struct migrations *migrations_new(struct csi *csi)
@@ -48,7 +49,7 @@ static void drop(struct migrations *m, struct migration *g)
 {
 	clock_timer_stop(&g->limit);
 	map_remove(&m->map, &g->node);
-	m->stats.active--;
+	m->n_active--;
 	mem_free(g);
 }
 
@@ -88,7 +89,7 @@ static void on_limit(struct clock_timer *t)
 		return;
 	}
 	g->is_late = true;
-	m->stats.timed_out++;
+	metric_count(METRIC_MIGRATIONS, METRIC_MIGRATION_TIMEOUT, 0);
 	log_warn("csi", "a live migration takes too long; both nodes keep the volume",
 		 KS("volume", g->id), KS("source", g->source), KS("target", g->target));
 	tell(m->csi, g->id, TELL_MIGRATION_FAILED,
@@ -139,7 +140,7 @@ void migrations_begin(struct migrations *m, const char *id,
 	limit_s = limit_s > MIGRATION_MAX_S ? MIGRATION_MAX_S : limit_s;
 	g->all = m;
 	g->since_ms = clock_now_ms(m->csi->loop);
-	m->stats.active++;
+	m->n_active++;
 	clock_timer_start(m->csi->loop, &g->limit, limit_s * UINT64_C(1000), on_limit);
 	tell(m->csi, id, TELL_MIGRATION_STARTED,
 	     "KubeVirt live migration started - source: %s, target: %s, timeout: %us",
@@ -158,15 +159,16 @@ void migrations_end(struct migrations *m, const char *id, const char *leaver)
 		drop(m, g);
 		return;
 	}
-	m->stats.took_ms += clock_now_ms(m->csi->loop) - g->since_ms;
+	metric_observe(METRIC_MIGRATION_SECONDS, 0,
+		       (clock_now_ms(m->csi->loop) - g->since_ms) * 1000);
 	if (strcmp(leaver, g->source) == 0) {
-		m->stats.succeeded++;
+		metric_count(METRIC_MIGRATIONS, METRIC_MIGRATED, 0);
 		tell(m->csi, id, TELL_MIGRATION_COMPLETED,
 		     "KubeVirt live migration completed - source: %s -> target: %s "
 		     "(duration: %llus)",
 		     g->source, g->target, took_s);
 	} else {
-		m->stats.failed++;
+		metric_count(METRIC_MIGRATIONS, METRIC_MIGRATION_FAILED, 0);
 		tell(m->csi, id, TELL_MIGRATION_FAILED,
 		     "KubeVirt live migration failed - source: %s, attempted target: %s, "
 		     "reason: the target gave the volume back, elapsed: %llus",
@@ -182,7 +184,7 @@ bool migrations_is_late(const struct migrations *m, const char *id)
 	return g && g->is_late;
 }
 
-const struct migrations_stats *migrations_stats(const struct migrations *m)
+unsigned migrations_active(const struct migrations *m)
 {
-	return &m->stats;
+	return m->n_active;
 }

@@ -35,10 +35,5 @@ void migrations_begin(struct migrations *m, const char *id,
 void migrations_end(struct migrations *m, const char *id, const char *leaver);
 bool migrations_is_late(const struct migrations *m, const char *id);
 
-struct migrations_stats {
-	uint64_t succeeded, timed_out, failed;
-	uint64_t took_ms; /* of all that ended, together */
-	unsigned active;
-};
-const struct migrations_stats *migrations_stats(const struct migrations *m);
+unsigned migrations_active(const struct migrations *m); /* for the gauge */
 #endif

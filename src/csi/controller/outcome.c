@@ -11,6 +11,7 @@
 #include "csi/controller/migrations.h"
 #include "csi/controller/tell.h"
 #include "csi/controller/watched.h"
+#include "metrics/registry.h"
 
 static const char *name_of(const struct change *c, const char *node)
 {
@@ -22,6 +23,11 @@ static uint64_t now_ms(const struct change *c)
 	return clock_now_ms(c->csi->loop);
 }
 
+static void observe(const struct change *c, enum metric_attach what)
+{
+	metric_observe(METRIC_ATTACH_SECONDS, what, (now_ms(c) - c->started_ms) * 1000);
+}
+
 /* The objects still say that another node has it; that it let go was ours to know. */
 static void count_grace(struct change *c)
 {
@@ -31,7 +37,7 @@ static void count_grace(struct change *c)
 	while ((va = watched_next(w, c->id, va)))
 		if (va->is_released && va->is_clean && va->is_attached &&
 		    now_ms(c) - va->released_ms < c->csi->attach.grace_ms) {
-			attachments_stats(c->csi->attachments)->graces++;
+			metric_count(METRIC_GRACE_USED, 0, 0);
 			return;
 		}
 }
@@ -52,31 +58,47 @@ static void published(struct change *c)
 {
 	struct attachments *a = c->csi->attachments;
 	const char *node = name_of(c, c->ask.node);
+	bool is_second = c->volume.record.n_holders > 1;
 
-	attachments_stats(a)->attaches += c->is_news;
+	if (c->is_news) {
+		metric_count(METRIC_ATTACHES, METRIC_SUCCESS, 0);
+		observe(c, is_second ? METRIC_ATTACH_SECONDARY : METRIC_ATTACH);
+	}
 	if (!c->csi->k8s)
 		return;
 	if (c->is_news) {
 		count_grace(c);
-		tell(c->csi, c->id, TELL_ATTACHED, "Attached to node %s (duration: %llums)",
-		     node, (unsigned long long)(now_ms(c) - c->started_ms));
+		tell(c->csi, c->id, TELL_ATTACHED,
+		     "Attached to node %s (duration: %llums)", node,
+		     (unsigned long long)(now_ms(c) - c->started_ms));
 		annotate_set(attachments_annotate(a), c->id, node);
 	}
 	watched_ack(attachments_watched(a), c->id, c->ask.node);
 	note_migration(c);
 }
 
-static void unpublished(struct change *c)
+void outcome_let_go(struct change *c)
 {
-	struct attachments *a = c->csi->attachments;
 	const struct watched_release r = { .node = *c->ask.node ? c->ask.node : NULL,
 					   .is_clean = c->was_clean,
 					   .now_ms = now_ms(c) };
 
-	attachments_stats(a)->detaches += c->is_news;
+	if (c->csi->k8s)
+		watched_release(attachments_watched(c->csi->attachments), c->id, &r);
+}
+
+static void unpublished(struct change *c)
+{
+	struct attachments *a = c->csi->attachments;
+	bool is_left = !c->is_absent && c->volume.record.n_holders > 0;
+
+	if (c->is_news) {
+		metric_count(METRIC_DETACHES, METRIC_SUCCESS, 0);
+		observe(c, is_left ? METRIC_DETACH_PARTIAL : METRIC_DETACH);
+	}
 	if (!c->csi->k8s)
 		return;
-	watched_release(attachments_watched(a), c->id, &r);
+	outcome_let_go(c);
 	if (!c->is_news)
 		return;
 	migrations_end(attachments_migrations(a), c->id,
@@ -84,7 +106,7 @@ static void unpublished(struct change *c)
 	if (c->was_clean)
 		tell(c->csi, c->id, TELL_DETACHED, "Detached from %s%s",
 		     *c->ask.node ? "node " : "every node", name_of(c, c->ask.node));
-	if (c->is_absent || c->volume.record.n_holders == 0)
+	if (!is_left)
 		annotate_set(attachments_annotate(a), c->id, NULL);
 }
 
@@ -98,19 +120,18 @@ static void tell_pending(struct change *c, const char *lost)
 
 static void refused(struct change *c)
 {
-	struct attachments_stats *stats = attachments_stats(c->csi->attachments);
 	const char *holder = name_of(c, c->plan.holder);
 
 	switch (c->plan.why) {
 	case ATTACH_WHY_CONFLICT:
-		stats->conflicts++;
+		metric_count(METRIC_CONFLICTS, 0, 0);
 		tell(c->csi, c->id, TELL_CONFLICT,
 		     "Attachment to node %s rejected - volume already attached to node "
 		     "%s. Delete the pod on %s to release the volume.",
 		     name_of(c, c->ask.node), holder, holder);
 		return;
 	case ATTACH_WHY_DISAGREE:
-		stats->disagreements++;
+		metric_count(METRIC_DISAGREEMENTS, 0, 0);
 		tell(c->csi, c->id, TELL_CONFLICT,
 		     "Attachment to node %s rejected - a VolumeAttachment says that node "
 		     "%s has the volume, the storage box does not. Delete the pod on %s "
@@ -127,20 +148,20 @@ static void refused(struct change *c)
 
 void outcome_ended(struct change *c)
 {
-	struct attachments_stats *stats = attachments_stats(c->csi->attachments);
-
 	if (op_failed(&c->op)) {
+		metric_count(c->is_publish ? METRIC_ATTACHES : METRIC_DETACHES,
+			     METRIC_FAILURE, 0);
 		refused(c);
 		return;
 	}
 	if (c->was_pending) {
-		stats->fences_pending++;
+		metric_count(METRIC_FENCES_PENDING, 0, 0);
 		tell_pending(c, name_of(c, c->ask.node));
 	}
 	if (c->is_publish && c->is_absent)
 		return;
 	if (c->was_stale) {
-		stats->stale++;
+		metric_count(METRIC_STALE_CLEARED, 0, 0);
 		tell(c->csi, c->id, TELL_STALE,
 		     "Cleared a stale attachment: the storage box named a node for which "
 		     "there is no VolumeAttachment");
@@ -169,7 +190,7 @@ void outcome_fenced(struct change *c)
 	char nodes[400] = "", off[32], renamed[32];
 	size_t n = 0;
 
-	attachments_stats(a)->fences++;
+	metric_count(METRIC_FENCES, METRIC_SUCCESS, 0);
 	for (unsigned i = 0; i < cut->n_holders && n < sizeof(nodes) - 1; i++)
 		n += (size_t)snprintf(nodes + n, sizeof(nodes) - n, "%s%s", i ? ", " : "",
 				      name_of(c, cut->holders[i].node));
@@ -183,7 +204,8 @@ void outcome_fenced(struct change *c)
 	watched_release(attachments_watched(a), c->id, &all);
 	migrations_end(attachments_migrations(a), c->id, "");
 	tell(c->csi, c->id, TELL_FENCED,
-	     "Cut off from the volume: %s. The storage box read back: not exported at %s, "
+	     "Cut off from the volume: %s. The storage box read back: not exported at "
+	     "%s, "
 	     "renamed to %s at %s",
 	     *nodes ? nodes : "whoever had it", off, c->volume.nqn, renamed);
 }

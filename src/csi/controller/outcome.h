@@ -7,5 +7,8 @@
 struct change;
 
 void outcome_ended(struct change *c); /* well or not, before its last move */
-void outcome_fenced(struct change *c); /* its fence was done */
+/* Its fence was done; its Unpublish is in the record. What is still to come of the call
+ * must not find those nodes among the holders. */
+void outcome_fenced(struct change *c);
+void outcome_let_go(struct change *c);
 #endif

@@ -2,8 +2,8 @@
 #define CSI_CONTROLLER_TELL_H
 #include "csi/csi.h"
 
-/* Events on the claim of a volume, for its owner to read. Best effort: without Kubernetes,
- * without a PV or without a claim nobody is told; nothing waits for one. */
+/* Events on the claim of a volume, for its owner to read. Best effort: without
+ * Kubernetes, without a PV or without a claim nobody is told; nothing waits for one. */
 enum tell_reason {
 	TELL_ATTACHED,
 	TELL_DETACHED,

@@ -25,11 +25,11 @@ struct watched;
 
 struct watched_va {
 	struct map_node named;
-	struct list link;		/* in its volume's list, or in the unresolved one */
-	struct watched_volume *volume;	/* NULL: unresolved */
-	const char *name, *uid;		/* "" where no object was seen yet */
-	const char *node;		/* the Node's name; without object: the record's */
-	const char *pv;			/* "" when inline */
+	struct list link; /* in its volume's list, or in the unresolved one */
+	struct watched_volume *volume; /* NULL: unresolved */
+	const char *name, *uid;	       /* "" where no object was seen yet */
+	const char *node;	       /* the Node's name; without object: the record's */
+	const char *pv;		       /* "" when inline */
 	uint64_t released_ms;
 	bool has_object, is_attached, is_acked, is_released;
 	bool is_clean; /* the release was a clean Unpublish */

@@ -42,7 +42,6 @@ struct watched {
 	bool is_broken; /* something could not be brought in */
 };
 
-
 static inline struct watched_va *watched_va_of(struct list *link)
 {
 	return CONTAINER_OF(link, struct watched_va, link);

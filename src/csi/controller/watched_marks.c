@@ -11,15 +11,15 @@
 
 static void change_belief(struct watched *w, struct watched_volume *v, bool is_held)
 {
-	w->n_either = w->n_either + (v->is_held || is_held) -
-		      (v->is_held || v->is_believed);
+	w->n_either =
+		w->n_either + (v->is_held || is_held) - (v->is_held || v->is_believed);
 	v->is_believed = is_held;
 }
 
 void watched_believe(struct watched *w, const char *handle, bool is_held)
 {
-	struct watched_volume *v = is_held ? watched_get(w, handle)
-					   : watched_find(w, handle);
+	struct watched_volume *v =
+		is_held ? watched_get(w, handle) : watched_find(w, handle);
 
 	if (v) {
 		change_belief(w, v, is_held);
@@ -171,7 +171,8 @@ bool watched_gives_way(struct watched *w, const char *handle, const char *node,
 
 const char *watched_unresolved(const struct watched *w)
 {
-	return list_is_empty(&w->unresolved) ? NULL : watched_va_of(w->unresolved.next)->pv;
+	return list_is_empty(&w->unresolved) ? NULL
+					     : watched_va_of(w->unresolved.next)->pv;
 }
 
 int watched_resolve(struct watched *w, const char *pv, const char *handle)
