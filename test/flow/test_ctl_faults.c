@@ -478,9 +478,6 @@ static void on_trace(const struct op *op, unsigned from, unsigned to)
 	traced[i].seen |= OP_BIT(to);
 }
 
-/* Those that only a cluster leads to: test_ctl_k8s_faults. */
-static const char of_cluster[] = "resolving checking looking";
-
 Test(ctl_faults, the_scenarios_enter_every_state_of_every_op)
 {
 	op_trace = on_trace;
@@ -495,7 +492,8 @@ Test(ctl_faults, the_scenarios_enter_every_state_of_every_op)
 	for (unsigned i = 0; traced[i].type; i++)
 		for (unsigned st = 0; st < traced[i].type->n_states; st++)
 			cr_assert(traced[i].seen & OP_BIT(st) ||
-					  strstr(of_cluster, traced[i].type->states[st]),
+					  strstr("resolving checking looking",
+						 traced[i].type->states[st]),
 				  "%s never was in state %s", traced[i].type->name,
 				  traced[i].type->states[st]);
 	cr_assert_not_null(traced[11].type, "too few ops");

@@ -9,8 +9,7 @@ Test(ctl_k8s, a_publish_and_a_clean_unpublish_are_one_exec_and_no_question)
 
 	open_with_volume(&c);
 	execs = c.box.n_execs;
-	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK, "%s",
-		     ctl_message());
+	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK, "%s", ctl_message());
 	cr_assert_eq(c.box.n_execs, execs + 1);
 	cr_assert_eq(gauge(&c), 1);
 	cr_assert_eq(detach(&c, "node-a"), ERR_OK);
@@ -33,8 +32,7 @@ Test(ctl_k8s, a_second_node_is_refused_with_the_holder_s_name)
 
 	open_with_volume(&c);
 	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
-	cr_assert_eq(attach(&c, "node-b", RWO),
-		     ERR_PRECONDITION);
+	cr_assert_eq(attach(&c, "node-b", RWO), ERR_PRECONDITION);
 	cr_assert_not_null(strstr(ctl_message(), "node-a"), "%s", ctl_message());
 	cr_assert_eq(metric_counted(METRIC_CONFLICTS, 0, 0), 1);
 	cr_assert_not_null(
@@ -43,8 +41,7 @@ Test(ctl_k8s, a_second_node_is_refused_with_the_holder_s_name)
 		       "attached to node node-a."));
 	/* The next one may have it at once, whatever the objects still say. */
 	cr_assert_eq(ctl_unpublish(&c, "pvc-1", "node-a"), ERR_OK);
-	cr_assert_eq(attach(&c, "node-b", RWO), ERR_OK, "%s",
-		     ctl_message());
+	cr_assert_eq(attach(&c, "node-b", RWO), ERR_OK, "%s", ctl_message());
 	cr_assert_eq(metric_counted(METRIC_GRACE_USED, 0, 0), 1);
 	detach_object(&c, "node-a");
 	cr_assert_eq(gauge(&c), 1);
@@ -127,8 +124,7 @@ Test(ctl_k8s, what_an_unpublish_must_prove_to_be_clean)
 			struct ctl c;
 
 			open_with_volume(&c);
-			cr_assert_eq(attach(&c, "node-a", RWO),
-				     ERR_OK);
+			cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
 			if (cases[i].is_there)
 				fake_k8s_node(&c.cluster, "node-a", cases[i].is_ready,
 					      cases[i].is_out,
@@ -189,7 +185,9 @@ Test(ctl_k8s, another_node_s_demand_fences_the_dead_and_nobody_else)
 {
 	static const struct {
 		bool is_there, is_out, is_fence;
-	} cases[] = { { false, false, true }, { true, true, true }, { true, false, false } };
+	} cases[] = { { false, false, true },
+		      { true, true, true },
+		      { true, false, false } };
 
 	for (unsigned i = 0; i < 3; i++) {
 		struct ctl c;
@@ -213,7 +211,8 @@ Test(ctl_k8s, another_node_s_demand_fences_the_dead_and_nobody_else)
 			const struct fake_k8s_event *e =
 				fake_k8s_last_event(&c.cluster, "NodeFenced");
 
-			cr_assert_not_null(strstr(e->message, "node-a"), "%s", e->message);
+			cr_assert_not_null(strstr(e->message, "node-a"), "%s",
+					   e->message);
 			cr_assert_not_null(strstr(e->message, row(&c)->nqn));
 			cr_assert_eq(gauge(&c), 1);
 			/* Its own VolumeAttachment is no holder any more. */
@@ -233,8 +232,7 @@ Test(ctl_k8s, a_node_that_only_the_watch_lost_is_not_fenced)
 	fake_k8s_remove(&c.cluster, K8S_NODE, NULL, "node-a");
 	fake_k8s_hold(&c.cluster, K8S_NODE);
 	fake_k8s_node(&c.cluster, "node-a", true, false, NULL);
-	cr_assert_eq(attach(&c, "node-b", RWO),
-		     ERR_PRECONDITION);
+	cr_assert_eq(attach(&c, "node-b", RWO), ERR_PRECONDITION);
 	cr_assert_eq(c.box.n_kind[RDS_FENCE_BEGIN], 0);
 	ctl_close(&c);
 }

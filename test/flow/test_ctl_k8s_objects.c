@@ -13,8 +13,7 @@ Test(ctl_k8s_objects, an_empty_comment_says_nothing_and_the_objects_decide)
 	attach_object(&c, "node-a", true);
 	ctl_restart(&c);
 	cr_assert_eq(gauge(&c), 1);
-	cr_assert_eq(attach(&c, "node-b", RWO),
-		     ERR_PRECONDITION);
+	cr_assert_eq(attach(&c, "node-b", RWO), ERR_PRECONDITION);
 	cr_assert_not_null(strstr(ctl_message(), "node-a"), "%s", ctl_message());
 	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-a"), ERR_OK, "%s", ctl_message());
 	cr_assert_eq(row(&c)->record.kind, RDS_RECORD_OURS);
@@ -62,8 +61,7 @@ Test(ctl_k8s_objects, where_record_and_objects_disagree_nobody_new_is_let_in)
 	open_with_volume(&c);
 	/* Another driver published it and left our record as it was. */
 	attach_object(&c, "node-a", true);
-	cr_assert_eq(attach(&c, "node-b", RWO),
-		     ERR_PRECONDITION);
+	cr_assert_eq(attach(&c, "node-b", RWO), ERR_PRECONDITION);
 	cr_assert_eq(metric_counted(METRIC_DISAGREEMENTS, 0, 0), 1);
 	cr_assert_eq(detach(&c, "node-a"), ERR_OK);
 	cr_assert_eq(attach(&c, "node-b", RWO), ERR_OK);
@@ -72,8 +70,7 @@ Test(ctl_k8s_objects, where_record_and_objects_disagree_nobody_new_is_let_in)
 	memcpy(row(&c)->record.nonce, "ffffffff", RDS_NONCE);
 	row(&c)->record.n_holders = 0;
 	row(&c)->is_exported = false;
-	cr_assert_eq(attach(&c, "node-a", RWO),
-		     ERR_PRECONDITION);
+	cr_assert_eq(attach(&c, "node-a", RWO), ERR_PRECONDITION);
 	cr_assert_eq(gauge(&c), 1);
 	cr_assert_eq(detach(&c, "node-b"), ERR_OK);
 	cr_assert_eq(gauge(&c), 0);
