@@ -147,6 +147,11 @@ int k8s_store_put_take(struct k8s_store *s, struct k8s_object *o)
 	return 0;
 }
 
+bool k8s_store_saw_it_go(const struct k8s_object *before)
+{
+	return before->round == ROUND_SHOWN;
+}
+
 static void drop(struct k8s_store *s, struct k8s_object *o)
 {
 	map_remove(&s->objects, &o->node);

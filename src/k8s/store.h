@@ -40,6 +40,10 @@ bool k8s_store_is_unreadable(const struct k8s_store *s, const char *name);
 /* Complete, and heard of within K8S_STALE_MS. */
 bool k8s_store_is_current(const struct k8s_store *s, uint64_t now_ms);
 
+/* Of an object that a listener is told to be gone: whether a watch said so, which had
+ * missed nothing before. A list that lacks it does not tell how it was at its end. */
+bool k8s_store_saw_it_go(const struct k8s_object *before);
+
 /* For the watch. Takes o, also on failure (-1: no memory; the store is as before). An
  * object that says what the store has already (same uid and version) is told to nobody.
  */

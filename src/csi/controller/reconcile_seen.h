@@ -1,0 +1,26 @@
+#ifndef CSI_CONTROLLER_RECONCILE_SEEN_H
+#define CSI_CONTROLLER_RECONCILE_SEEN_H
+#include "core/list.h"
+#include "core/map.h"
+
+/* Since when a thing has been seen without a break. What a look does not show is
+ * forgotten at its end. Pure but for its memory; without memory, or beyond the limit,
+ * nothing is ever seen twice. */
+enum { RECONCILE_SEEN_MAX = 8192, RECONCILE_SEEN_KEY = 320 };
+
+struct reconcile_seen {
+	struct map map;
+	struct list list;
+	uint64_t look;
+};
+
+void reconcile_seen_init(struct reconcile_seen *s);
+/* Forgets all: the next look is a first one. Also the end of its life. */
+void reconcile_seen_clear(struct reconcile_seen *s);
+
+void reconcile_seen_begin(struct reconcile_seen *s);
+/* How long ago the first of an unbroken row of looks was that showed the key; 0 when this
+ * is the first. */
+uint64_t reconcile_seen_mark(struct reconcile_seen *s, const char *key, uint64_t now_ms);
+void reconcile_seen_end(struct reconcile_seen *s);
+#endif

@@ -1,0 +1,54 @@
+#ifndef CSI_CONTROLLER_RECONCILE_SHARED_H
+#define CSI_CONTROLLER_RECONCILE_SHARED_H
+#include "csi/controller/reconcile_rules.h"
+#include "csi/controller/reconcile_witness.h"
+#include "csi/controller/reconcile_world.h"
+#include "csi/csi.h"
+
+/* What the reconcilers' ops have in common: configuration, counters, and the brakes that
+ * are asked right before each change. */
+struct reconcile_conf {
+	uint64_t attachment_interval_ms; /* 0 = 5 min: between rounds and sightings */
+	uint64_t orphan_interval_ms;	 /* 0 = 1 h: between rounds that may remove */
+	uint64_t orphan_grace_ms;	 /* less than 24 h counts as 24 h */
+	bool is_orphan_hunted;
+	bool is_orphan_dry_run, is_attachment_dry_run, is_export_dry_run,
+		is_mount_dry_run;
+	bool is_export_kept; /* --export-policy=always */
+};
+
+/* Read by whoever counts; the first group only grows. */
+struct reconcile_stats {
+	uint64_t rounds;
+	uint64_t passed;  /* rounds that did not take place: no leader, stores stale */
+	uint64_t errors;  /* rounds that broke off, and changes that failed */
+	uint64_t skipped; /* changes not made: busy, changed meanwhile, not allowed now */
+	uint64_t attachments_cleared;		  /* VolumeAttachments deleted */
+	uint64_t actions[RECONCILE_N_ACTIONS];	  /* done */
+	uint64_t would_have[RECONCILE_N_ACTIONS]; /* ripe, but for a dry run */
+	/* As the last whole round saw it. */
+	bool is_known;
+	unsigned orphans;	/* for longer than the grace period, kept or not */
+	unsigned alarms;	/* mounted by the box under a holder */
+	unsigned stale_holders; /* in records, without a VolumeAttachment */
+	unsigned idle_exports;
+};
+
+struct reconcile_shared {
+	struct csi *csi;
+	struct reconcile_conf conf;
+	struct reconcile_stats stats;
+	struct reconcile_witness witness;
+};
+
+/* Leader, and every list whole and current: to be asked before each look and change. */
+bool reconcile_may_act(const struct reconcile_shared *s);
+bool reconcile_is_dry(const struct reconcile_shared *s, enum reconcile_action action);
+/* before: an earlier look, or NULL. */
+void reconcile_see(const struct reconcile_shared *s, struct reconcile_view *ret,
+		   const struct rds_volume *v,
+		   const struct reconcile_world *const worlds[2]);
+/* An Event on a claim, "<namespace>/<name>" as a record has it; none when it is cut. */
+void reconcile_tell(const struct reconcile_shared *s, const char *claim,
+		    const struct k8s_event *event);
+#endif
