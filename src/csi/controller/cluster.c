@@ -107,10 +107,12 @@ static void interrupt(struct op *op)
 {
 	struct cluster *c = CONTAINER_OF(op, struct cluster, op);
 
-	if (op->state == ST_ASKING)
+	if (op->state == ST_ASKING) {
 		op_cancel(&c->req.op, op->err.code);
-	else if (op->state == ST_WAITING)
-		clock_timer_start(op->loop, &c->wait, 0, on_wait);
+	} else if (op->state == ST_WAITING) {
+		clock_timer_stop(&c->wait);
+		op_unref_wake(op);
+	}
 }
 
 static const struct op_type cluster_type = {
