@@ -13,10 +13,22 @@
 
 enum { GRACE_MS = 5000, NVME_PORT = 4420 };
 
+static int build_kube(struct app *a, struct err *err)
+{
+	const struct kube_conf conf = {
+		.kubeconfig = a->config.kubeconfig,
+		.ns = a->config.lease_namespace,
+		.cluster_id = a->config.cluster_id,
+	};
+
+	return kube_open(&a->kube, &a->csi, &conf, err);
+}
+
 static int build_controller(struct app *a, struct err *err)
 {
 	const struct config *c = &a->config;
-	const struct ros_conf conf = {
+	bool has_kube = c->kubernetes == CONFIG_KUBERNETES_ON;
+	struct ros_conf conf = {
 		.address = c->rds_address,
 		.port = (uint16_t)c->rds_port,
 		.user = c->rds_user,
@@ -24,12 +36,15 @@ static int build_controller(struct app *a, struct err *err)
 		.host_key_file = *c->rds_host_key ? c->rds_host_key : NULL,
 		.is_insecure = c->rds_insecure,
 		.base = c->volume_base,
-		.cluster_id = c->cluster_id,
+		.is_cluster_awaited = has_kube,
 		.max_sessions = (unsigned)c->rds_sessions,
 		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
 		.adopt_unmarked = c->adopt_unmarked,
 	};
 
+	if (has_kube && build_kube(a, err))
+		return -1;
+	conf.cluster_id = a->csi.cluster_id;
 	if (ros_new(&a->csi.rds, &a->loop.uv, &conf, err))
 		return -1;
 	a->csi.attachments = attachments_new(&a->csi, c->known_nodes);
@@ -117,9 +132,34 @@ static void collect_build(void *ctx, struct expo *x)
 	expo_put(x, 1, labels);
 }
 
+/* What only a working controller can do; a node that answers is ready. */
+static bool is_ready(void *ctx, struct buf *why)
+{
+	const struct app *a = ctx;
+
+	if (!a->csi.is_controller)
+		return true;
+	if (a->csi.k8s && !kube_is_ready(&a->kube, why))
+		return false;
+	if (a->csi.rds->ops->features(a->csi.rds)->is_known)
+		return true;
+	(void)buf_puts(why, "the box was not reached yet");
+	return false;
+}
+
+static void collect_active(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+
+	if (a->csi.k8s && !k8s_is_current(a->csi.k8s))
+		return;
+	expo_put(x, (double)attachments_count(a->csi.attachments), NULL);
+}
+
 static int build_metrics(struct app *a, struct err *err)
 {
 	const struct expo_source sources[] = {
+		{ METRIC_CONNECTIONS_ACTIVE, collect_active, a },
 		{ METRIC_RPCS_IN_FLIGHT, collect_in_flight, a },
 		{ METRIC_BUILD_INFO, collect_build, a },
 		{ METRIC_PROCESS_CPU, process_cpu, NULL },
@@ -136,6 +176,8 @@ static int build_metrics(struct app *a, struct err *err)
 		.roles = (enum metric_roles)roles,
 		.sources = a->sources,
 		.n_sources = sizeof(sources) / sizeof(sources[0]),
+		.is_ready = is_ready,
+		.ctx = a,
 	};
 	return metrics_server_listen(&a->metrics, a->config.metrics_address, err);
 }

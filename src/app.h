@@ -8,6 +8,7 @@
 #include "csi/ids.h"
 #include "csi/node/start.h"
 #include "csi/registration.h"
+#include "kube.h"
 #include "metrics/server.h"
 
 /* The whole process: made by app.c, run by main.c. Static; nobody else includes it. */
@@ -22,6 +23,7 @@ struct app {
 	struct node_start start;
 	struct registration registration;
 	struct metrics_server metrics;
+	struct kube kube;
 	struct expo_source sources[16];
 	char host_nqn[ID_NQN], host_id[UUID_TEXT];
 	struct clock_timer patience;

@@ -1,8 +1,9 @@
 /* Composition root: flags -> config -> the modules of this mode -> run -> an ordered end.
  *
- *   START ─► PREPARING ─► SERVING ─► DRAINING ─► FINISHING ─► BOX ─► NODE ─► DONE
- *              what is        a signal   server      works of     SSH    node's
- *              on the node    comes      is gone     calls ended  gone   back end gone
+ *   START ─► PREPARING ─► SERVING ─► DRAINING ─► FINISHING ─► KUBE ─► BOX ─► NODE ─► DONE
+ *              what is        a signal   server      works of     Lease   SSH    node's
+ *              on the node    comes      is gone     calls ended  given   gone   back end
+ *                                                                 back           gone
  *
  * PREPARING: the socket is bound, so that no second instance starts, and nobody is
  * answered yet. SERVING: the kubelet registers the node plugin meanwhile; its refusal is
@@ -37,6 +38,7 @@ enum {
 	ST_SERVING,
 	ST_DRAINING,
 	ST_FINISHING,
+	ST_KUBE,
 	ST_BOX,
 	ST_NODE,
 	ST_DONE,
@@ -44,14 +46,15 @@ enum {
 };
 
 static const char *const states[ST_N] = {
-	"start",     "preparing",    "serving",	      "draining",
-	"finishing", "stopping-box", "stopping-node", "done",
+	"start",	"preparing",	 "serving",
+	"draining",	"finishing",	 "stopping-kubernetes",
+	"stopping-box", "stopping-node", "done",
 };
 static const uint32_t next[ST_N] = {
 	[ST_START] = OP_BIT(ST_PREPARING),  [ST_PREPARING] = OP_BIT(ST_SERVING),
 	[ST_SERVING] = OP_BIT(ST_DRAINING), [ST_DRAINING] = OP_BIT(ST_FINISHING),
-	[ST_FINISHING] = OP_BIT(ST_BOX),    [ST_BOX] = OP_BIT(ST_NODE),
-	[ST_NODE] = OP_BIT(ST_DONE),
+	[ST_FINISHING] = OP_BIT(ST_KUBE),   [ST_KUBE] = OP_BIT(ST_BOX),
+	[ST_BOX] = OP_BIT(ST_NODE),	    [ST_NODE] = OP_BIT(ST_DONE),
 };
 
 /* ---- the life of the process
@@ -82,6 +85,11 @@ static void on_metrics_done(struct op *op)
 	if (op->err.code != ERR_CANCELLED)
 		op_fail_err(&a->op, &op->err);
 	op_unref_wake(&a->op);
+}
+
+static void on_kube_done(struct op *op)
+{
+	op_unref_wake(&CONTAINER_OF(op, struct app, kube.op)->op);
 }
 
 static void on_stop(struct loop *l)
@@ -132,6 +140,10 @@ static void do_serve(struct app *a)
 		op_ref(&a->op);
 		metrics_server_start(&a->metrics, &a->loop.uv, on_metrics_done);
 	}
+	if (a->csi.k8s) {
+		op_ref(&a->op);
+		kube_start(&a->kube, on_kube_done);
+	}
 	op_move(&a->op, ST_SERVING);
 	pages_drop_loaders();
 	if (op_failed(&a->op))
@@ -177,9 +189,16 @@ static void do_stop(struct app *a)
 	op_move(&a->op, ST_DRAINING);
 }
 
-static void do_box(struct app *a)
+static void do_kube(struct app *a)
 {
 	clock_timer_stop(&a->patience);
+	op_move(&a->op, ST_KUBE);
+	if (a->csi.k8s)
+		kube_stop(&a->kube);
+}
+
+static void do_box(struct app *a)
+{
 	op_move(&a->op, ST_BOX);
 	if (!a->csi.rds)
 		return;
@@ -220,12 +239,18 @@ static void step(struct op *op)
 			do_stop(a);
 			break;
 		case ST_DRAINING:
-			if (op->refs)
+			if (is_running(&a->server.op) || is_running(&a->metrics.op) ||
+			    is_running(&a->registration.op))
 				return;
 			op_move(op, ST_FINISHING);
 			break;
 		case ST_FINISHING:
 			if (!dispatch_is_idle(&a->dispatch))
+				return;
+			do_kube(a);
+			break;
+		case ST_KUBE:
+			if (is_running(&a->kube.op))
 				return;
 			do_box(a);
 			break;
@@ -275,6 +300,8 @@ static int serve(struct app *a)
 			bug_on(!op_is_done(&a->op));
 			err = a->op.err;
 			attachments_free(a->csi.attachments);
+			if (a->csi.k8s)
+				kube_close(&a->kube);
 			node_start_fini(&a->start);
 			map_fini(&a->csi.inflight);
 			n = loop_close(&a->loop);
