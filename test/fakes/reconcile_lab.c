@@ -6,19 +6,11 @@ static struct rlab *running; /* whose done() is awaited */
 
 void rlab_open(struct rlab *l)
 {
-	static const char *const nodes[] = { "node-a", "node-b", "node-c" };
-
 	memset(l, 0, sizeof(*l));
-	ctl_open(&l->c);
+	ctl_open_k8s(&l->c);
 	clock_hold(&l->c.l.uv);
 	l->c.csi.fence_settle_ms = 0;
-	fake_k8s_open(&l->f, &l->c.l.uv, l->c.csi.driver_name);
-	l->c.csi.k8s = &l->f.k8s;
-	ctl_restart(&l->c);
-	for (unsigned i = 0; i < 3; i++) {
-		fake_k8s_node(&l->f, nodes[i], true, false, NULL);
-		fake_k8s_csinode(&l->f, nodes[i], true);
-	}
+	l->f = &l->c.cluster;
 	l->conf = (struct reconcile_conf){ .attachment_interval_ms = RLAB_INTERVAL_MS,
 					   .orphan_interval_ms = RLAB_INTERVAL_MS,
 					   .orphan_grace_ms = RLAB_DAY_MS,
@@ -63,9 +55,6 @@ void rlab_restart(struct rlab *l)
 void rlab_close(struct rlab *l)
 {
 	rlab_stop(l);
-	attachments_free(l->c.csi.attachments);
-	l->c.csi.attachments = NULL;
-	fake_k8s_close(&l->f);
 	ctl_close(&l->c);
 }
 
@@ -103,7 +92,7 @@ struct rds_volume *rlab_volume(struct rlab *l, const char *id)
 	snprintf(v->record.nonce, sizeof(v->record.nonce), "%08x", ++l->c.box.next_nonce);
 	snprintf(v->record.cluster, sizeof(v->record.cluster), "%s", l->c.csi.cluster_id);
 	snprintf(v->record.claim, sizeof(v->record.claim), "default/claim-%.60s", id);
-	fake_k8s_pv(&l->f, id, id);
+	fake_k8s_pv(l->f, id, id);
 	return v;
 }
 
@@ -131,7 +120,7 @@ void rlab_pv(struct rlab *l, const char *name, const char *handle, bool is_retai
 			     .is_retained = is_retained };
 
 	snprintf(claim, sizeof(claim), "claim-%s", name);
-	fake_k8s_put(&l->f, &pv.o);
+	fake_k8s_put(l->f, &pv.o);
 }
 
 unsigned rlab_changes(const struct rlab *l)

@@ -12,7 +12,7 @@
 
 struct rlab {
 	struct ctl c;
-	struct fake_k8s f;
+	struct fake_k8s *f; /* of c */
 	struct reconcile r;
 	struct reconcile_conf conf; /* may be changed before rlab_start */
 	bool is_running;

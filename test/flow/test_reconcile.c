@@ -12,7 +12,7 @@ static void lose(const char *id)
 
 	snprintf(name, sizeof(name), "va-%s", id);
 	rlab_held(&l, id, "lost");
-	fake_k8s_va(&l.f, name, NULL, "lost", id, true);
+	fake_k8s_va(l.f, name, NULL, "lost", id, true);
 }
 
 static const struct k8s_object *va_of(const char *id)
@@ -20,12 +20,12 @@ static const struct k8s_object *va_of(const char *id)
 	char name[80];
 
 	snprintf(name, sizeof(name), "va-%s", id);
-	return fake_k8s_find(&l.f, K8S_VA, NULL, name);
+	return fake_k8s_find(l.f, K8S_VA, NULL, name);
 }
 
 static unsigned deletes(void)
 {
-	return fake_k8s_count(&l.f, K8S_DELETE, K8S_VA);
+	return fake_k8s_count(l.f, K8S_DELETE, K8S_VA);
 }
 
 /* ---- VolumeAttachments of nodes that are no more ---- */
@@ -48,18 +48,18 @@ Test(reconcile, a_vanished_node_is_fenced_and_then_its_object_deleted)
 
 	rlab_open(&l);
 	lose("pvc-1");
-	l.f.choose = on_delete;
+	l.f->choose = on_delete;
 	snprintf(uid, sizeof(uid), "%s", va_of("pvc-1")->uid);
 	rlab_start(&l);
 	cr_assert_eq(rlab_changes(&l), 0, "at the first sight");
-	cr_assert_eq(l.f.n_requests, 0);
+	cr_assert_eq(l.f->n_requests, 0);
 	rlab_rounds(&l, 1);
 	cr_assert_null(va_of("pvc-1"));
 	cr_assert_eq(deletes(), 1);
 	snprintf(body, sizeof(body), "{\"preconditions\":{\"uid\":\"%s\"}}", uid);
-	cr_assert_str_eq(l.f.requests[l.f.n_requests - 1].body, body);
+	cr_assert_str_eq(l.f->requests[l.f->n_requests - 1].body, body);
 	cr_assert_eq(l.c.box.n_kind[RDS_FENCE_FINISH], 1);
-	e = fake_k8s_last_event(&l.f, "StaleAttachmentCleared");
+	e = fake_k8s_last_event(l.f, "StaleAttachmentCleared");
 	cr_assert(e && !e->is_warning);
 	cr_assert_str_eq(e->ns, "default");
 	cr_assert_str_eq(e->claim, "claim-pvc-1");
@@ -73,7 +73,7 @@ Test(reconcile, an_object_that_is_being_deleted_is_the_attacher_s)
 {
 	rlab_open(&l);
 	lose("pvc-1");
-	l.f.has_finalizers = true;
+	l.f->has_finalizers = true;
 	rlab_start(&l);
 	rlab_rounds(&l, 3);
 	cr_assert_eq(deletes(), 1);
@@ -86,23 +86,23 @@ Test(reconcile, the_node_or_a_pod_there_keeps_the_object)
 	rlab_open(&l);
 	lose("pvc-1");
 	/* A store that lacks the Node, and an API server that has it. */
-	fake_k8s_hold(&l.f, K8S_NODE);
-	fake_k8s_node(&l.f, "lost", true, false, NULL);
+	fake_k8s_hold(l.f, K8S_NODE);
+	fake_k8s_node(l.f, "lost", true, false, NULL);
 	rlab_start(&l);
 	rlab_rounds(&l, 2);
 	cr_assert_eq(rlab_changes(&l), 0);
-	cr_assert_eq(fake_k8s_count(&l.f, K8S_GET, K8S_NODE), 2);
-	fake_k8s_remove(&l.f, K8S_NODE, NULL, "lost");
-	fake_k8s_release(&l.f, K8S_NODE);
-	fake_k8s_pod(&l.f, "default", "pod-1", "lost", "claim-pvc-1", NULL);
+	cr_assert_eq(fake_k8s_count(l.f, K8S_GET, K8S_NODE), 2);
+	fake_k8s_remove(l.f, K8S_NODE, NULL, "lost");
+	fake_k8s_release(l.f, K8S_NODE);
+	fake_k8s_pod(l.f, "default", "pod-1", "lost", "claim-pvc-1", NULL);
 	rlab_rounds(&l, 2);
 	cr_assert_eq(rlab_changes(&l), 0);
 	cr_assert_eq(deletes(), 0);
 	/* One on another node, of another claim, or of another namespace is none. */
-	fake_k8s_remove(&l.f, K8S_POD, "default", "pod-1");
-	fake_k8s_pod(&l.f, "default", "pod-2", "node-a", "claim-pvc-1", NULL);
-	fake_k8s_pod(&l.f, "default", "pod-3", "lost", "claim-pvc-2", NULL);
-	fake_k8s_pod(&l.f, "other", "pod-4", "lost", "claim-pvc-1", NULL);
+	fake_k8s_remove(l.f, K8S_POD, "default", "pod-1");
+	fake_k8s_pod(l.f, "default", "pod-2", "node-a", "claim-pvc-1", NULL);
+	fake_k8s_pod(l.f, "default", "pod-3", "lost", "claim-pvc-2", NULL);
+	fake_k8s_pod(l.f, "other", "pod-4", "lost", "claim-pvc-1", NULL);
 	rlab_rounds(&l, 1);
 	cr_assert_eq(deletes(), 1);
 	rlab_close(&l);
@@ -118,8 +118,8 @@ Test(reconcile, an_api_server_that_does_not_answer_proves_nothing)
 			rlab_open(&l);
 			lose("pvc-1");
 			rlab_start(&l);
-			l.f.fault = (struct fake_k8s_fault){ FAKE_K8S_REFUSE, codes[i] };
-			l.f.skip = skip;
+			l.f->fault = (struct fake_k8s_fault){ FAKE_K8S_REFUSE, codes[i] };
+			l.f->skip = skip;
 			rlab_rounds(&l, 1);
 			cr_assert_eq(rlab_changes(&l), 0, "%u %u", i, skip);
 			cr_assert_eq(deletes(), 0);
@@ -163,21 +163,21 @@ Test(reconcile, who_leads_no_more_changes_nothing)
 {
 	rlab_open(&l);
 	lose("pvc-1");
-	l.f.is_leader = false;
+	l.f->is_leader = false;
 	rlab_start(&l);
 	rlab_rounds(&l, 3);
 	cr_assert_eq(l.c.box.n_execs, 0);
-	cr_assert_eq(l.f.n_requests, 0);
+	cr_assert_eq(l.f->n_requests, 0);
 	/* What it saw then does not count. */
-	l.f.is_leader = true;
+	l.f->is_leader = true;
 	rlab_rounds(&l, 1);
-	cr_assert_eq(l.f.n_requests, 0);
+	cr_assert_eq(l.f->n_requests, 0);
 	/* Deposed in the middle of a round. */
 	depose_verb = K8S_LIST;
 	depose_kind = K8S_POD;
-	l.f.choose = depose;
+	l.f->choose = depose;
 	rlab_rounds(&l, 1);
-	cr_assert_eq(fake_k8s_count(&l.f, K8S_LIST, K8S_POD), 1);
+	cr_assert_eq(fake_k8s_count(l.f, K8S_LIST, K8S_POD), 1);
 	cr_assert_eq(rlab_changes(&l), 0);
 	cr_assert_eq(deletes(), 0);
 	rlab_close(&l);
@@ -192,17 +192,17 @@ Test(reconcile, nothing_is_done_on_lists_that_are_stale_or_not_whole)
 		rlab_volume(&l, "pvc-3")->is_exported = true;
 		rlab_start(&l);
 		if (i)
-			fake_k8s_stale(&l.f, true);
+			fake_k8s_stale(l.f, true);
 		else
-			fake_k8s_incomplete(&l.f);
+			fake_k8s_incomplete(l.f);
 		rlab_rounds(&l, 3);
 		cr_assert_eq(rlab_changes(&l), 0);
 		cr_assert_eq(deletes(), 0);
 		cr_assert_geq(l.r.shared.stats.passed, 3);
 		if (i)
-			fake_k8s_stale(&l.f, false);
+			fake_k8s_stale(l.f, false);
 		else
-			fake_k8s_relist(&l.f);
+			fake_k8s_relist(l.f);
 		rlab_rounds(&l, 1);
 		cr_assert_eq(rlab_changes(&l), 0, "the first sight again");
 		rlab_rounds(&l, 1);
@@ -256,13 +256,13 @@ Test(reconcile, a_deleted_node_brings_the_round_forward)
 	uint64_t rounds;
 
 	rlab_open(&l);
-	fake_k8s_node(&l.f, "lost", true, false, NULL);
+	fake_k8s_node(l.f, "lost", true, false, NULL);
 	lose("pvc-1");
 	rlab_start(&l);
 	rounds = l.r.shared.stats.rounds;
 	rlab_pass(&l, 10000);
 	cr_assert_eq(l.r.shared.stats.rounds, rounds);
-	fake_k8s_remove(&l.f, K8S_NODE, NULL, "lost");
+	fake_k8s_remove(l.f, K8S_NODE, NULL, "lost");
 	rlab_pass(&l, RECONCILE_HURRY_MS);
 	cr_assert_eq(l.r.shared.stats.rounds, rounds + 1);
 	cr_assert_eq(rlab_changes(&l), 0, "two sightings all the same");

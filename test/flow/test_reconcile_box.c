@@ -12,7 +12,7 @@ Test(reconcile_box, a_record_without_an_object_gives_way)
 	rlab_held(&l, "pvc-1", "lost");
 	rlab_held(&l, "pvc-2", "node-b");
 	rlab_held(&l, "pvc-3", "node-b");
-	fake_k8s_va(&l.f, "va-3", NULL, "node-b", "pvc-3", false);
+	fake_k8s_va(l.f, "va-3", NULL, "node-b", "pvc-3", false);
 	rlab_start(&l);
 	cr_assert_eq(rlab_changes(&l), 0);
 	rlab_rounds(&l, 1);
@@ -24,14 +24,14 @@ Test(reconcile_box, a_record_without_an_object_gives_way)
 	cr_assert(!rlab_find(&l, "pvc-2")->is_exported);
 	cr_assert_eq(rlab_find(&l, "pvc-3")->record.n_holders, 1);
 	cr_assert(rlab_find(&l, "pvc-3")->is_exported);
-	cr_assert_eq(fake_k8s_count_events(&l.f, "StaleAttachmentCleared"), 2);
+	cr_assert_eq(fake_k8s_count_events(l.f, "StaleAttachmentCleared"), 2);
 	rlab_close(&l);
 }
 
 Test(reconcile_box, a_record_that_moves_or_is_in_use_does_not_give_way)
 {
 	rlab_open(&l);
-	fake_k8s_node(&l.f, "node-b", true, false, "pvc-1");
+	fake_k8s_node(l.f, "node-b", true, false, "pvc-1");
 	rlab_held(&l, "pvc-1", "node-b");
 	rlab_held(&l, "pvc-2", "lost");
 	rlab_start(&l);
@@ -55,7 +55,7 @@ Test(reconcile_box, too_many_records_without_an_object_are_no_accident)
 		snprintf(id, sizeof(id), "pvc-%d", i);
 		rlab_held(&l, id, "lost");
 		if (i < 3)
-			fake_k8s_va(&l.f, id, NULL, "node-a", id, true);
+			fake_k8s_va(l.f, id, NULL, "node-a", id, true);
 	}
 	rlab_start(&l);
 	rlab_rounds(&l, 3);
@@ -72,7 +72,7 @@ Test(reconcile_box, an_export_for_nobody_goes_off)
 	rlab_open(&l);
 	rlab_volume(&l, "pvc-1")->is_exported = true;
 	rlab_volume(&l, "pvc-2")->is_exported = true;
-	fake_k8s_va(&l.f, "va-2", NULL, "node-b", "pvc-2", false);
+	fake_k8s_va(l.f, "va-2", NULL, "node-b", "pvc-2", false);
 	rlab_volume(&l, "pvc-3")->is_exported = true;
 	rlab_find(&l, "pvc-3")->record.kind = RDS_RECORD_NONE;
 	memcpy(nonce, rlab_find(&l, "pvc-1")->record.nonce, sizeof(nonce));
@@ -130,16 +130,16 @@ Test(reconcile_box, the_box_mounts_no_volume)
 {
 	rlab_open(&l);
 	rlab_held(&l, "pvc-1", "node-b")->mount_filesystem = true;
-	fake_k8s_va(&l.f, "va-1", NULL, "node-b", "pvc-1", true);
+	fake_k8s_va(l.f, "va-1", NULL, "node-b", "pvc-1", true);
 	rlab_volume(&l, "pvc-2")->mount_filesystem = true;
 	rlab_find(&l, "pvc-2")->is_mounted = true;
 	rlab_held(&l, "pvc-3", "node-b")->mount_filesystem = true;
 	rlab_find(&l, "pvc-3")->is_mounted = true;
-	fake_k8s_va(&l.f, "va-3", NULL, "node-b", "pvc-3", true);
+	fake_k8s_va(l.f, "va-3", NULL, "node-b", "pvc-3", true);
 	/* The record knows of nobody, an object does. */
 	rlab_volume(&l, "pvc-4")->mount_filesystem = true;
 	rlab_find(&l, "pvc-4")->is_mounted = true;
-	fake_k8s_va(&l.f, "va-4", NULL, "node-b", "pvc-4", false);
+	fake_k8s_va(l.f, "va-4", NULL, "node-b", "pvc-4", false);
 	rlab_start(&l);
 	cr_assert_eq(rlab_done(&l, RECONCILE_NO_MOUNT), 1);
 	cr_assert_eq(rlab_done(&l, RECONCILE_UNMOUNT), 1);
@@ -149,8 +149,8 @@ Test(reconcile_box, the_box_mounts_no_volume)
 	cr_assert(rlab_find(&l, "pvc-3")->is_mounted);
 	cr_assert(rlab_find(&l, "pvc-4")->is_mounted);
 	cr_assert_eq(l.r.shared.stats.alarms, 2);
-	cr_assert_eq(fake_k8s_count_events(&l.f, "VolumeMountedOnBox"), 2);
-	cr_assert(fake_k8s_last_event(&l.f, "VolumeMountedOnBox")->is_warning);
+	cr_assert_eq(fake_k8s_count_events(l.f, "VolumeMountedOnBox"), 2);
+	cr_assert(fake_k8s_last_event(l.f, "VolumeMountedOnBox")->is_warning);
 	cr_assert_eq(rlab_changes(&l), 2);
 	rlab_close(&l);
 }

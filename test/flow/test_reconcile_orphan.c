@@ -14,7 +14,7 @@ static void days(unsigned n)
 
 static void remove_pv(const char *name)
 {
-	fake_k8s_remove(&l.f, K8S_PV, NULL, name);
+	fake_k8s_remove(l.f, K8S_PV, NULL, name);
 }
 
 static void open_one(void)
@@ -81,9 +81,9 @@ Test(reconcile_orphan, is_kept_where_nobody_saw_its_pv_go)
 	days(3);
 	cr_assert_not_null(rlab_find(&l, "pvc-1"));
 	/* And where a list alone tells. */
-	fake_k8s_hold(&l.f, K8S_PV);
+	fake_k8s_hold(l.f, K8S_PV);
 	remove_pv("pvc-2");
-	fake_k8s_release(&l.f, K8S_PV);
+	fake_k8s_release(l.f, K8S_PV);
 	days(3);
 	cr_assert_not_null(rlab_find(&l, "pvc-2"));
 	cr_assert_eq(rlab_changes(&l), 0);
@@ -115,7 +115,7 @@ Test(reconcile_orphan, published_again_it_is_released_no_more)
 	rlab_rounds(&l, 2);
 	cr_assert(rlab_find(&l, "pvc-1")->record.is_released);
 	rlab_pv(&l, "pvc-1", "pvc-1", false);
-	fake_k8s_va(&l.f, "va-1", NULL, "node-b", "pvc-1", false);
+	fake_k8s_va(l.f, "va-1", NULL, "node-b", "pvc-1", false);
 	cr_assert_eq(ctl_publish(&l.c, "pvc-1", "node-b"), ERR_OK, "%s", ctl_message());
 	cr_assert_eq(ctl_unpublish(&l.c, "pvc-1", "node-b"), ERR_OK, "%s", ctl_message());
 	cr_assert(!rlab_find(&l, "pvc-1")->record.is_released);
@@ -160,9 +160,9 @@ Test(reconcile_orphan, is_nothing_of_another_s_and_nothing_odd)
 	rlab_find(&l, "pvc-2")->layout = RDS_LAYOUT_AUTO;
 	rlab_find(&l, "pvc-3")->is_file_disk = false;
 	rlab_find(&l, "pvc-4")->record.is_fencing = true;
-	fake_k8s_node(&l.f, "node-a", false, false, "pvc-5");
+	fake_k8s_node(l.f, "node-a", false, false, "pvc-5");
 	rlab_find(&l, "pvc-6")->is_mounted = true;
-	fake_k8s_node(&l.f, "node-b", true, false, "pvc-6");
+	fake_k8s_node(l.f, "node-b", true, false, "pvc-6");
 	for (int i = 0; i < 20; i++) {
 		char id[16];
 
@@ -198,20 +198,20 @@ Test(reconcile_orphan, is_kept_by_a_live_word)
 	for (int i = 0; i < 4; i++) {
 		ripen();
 		if (i < 3)
-			fake_k8s_hold(&l.f, K8S_PV);
+			fake_k8s_hold(l.f, K8S_PV);
 		if (i == 0)
-			fake_k8s_pv(&l.f, "by-hand", "pvc-1");
+			fake_k8s_pv(l.f, "by-hand", "pvc-1");
 		if (i == 1)
-			fake_k8s_pv(&l.f, "pvc-1", "another");
+			fake_k8s_pv(l.f, "pvc-1", "another");
 		if (i == 2)
-			fake_k8s_put(&l.f, &pvc.o);
+			fake_k8s_put(l.f, &pvc.o);
 		if (i == 3) {
 			pvc.volume = "another";
-			fake_k8s_put(&l.f, &pvc.o);
+			fake_k8s_put(l.f, &pvc.o);
 		}
 		rlab_rounds(&l, 3);
 		cr_assert_eq(rlab_find(&l, "pvc-1") != NULL, i < 3, "%d", i);
-		cr_assert_geq(fake_k8s_count(&l.f, K8S_LIST, K8S_PV), 1);
+		cr_assert_geq(fake_k8s_count(l.f, K8S_LIST, K8S_PV), 1);
 		rlab_close(&l);
 	}
 }
@@ -220,8 +220,8 @@ Test(reconcile_orphan, is_kept_while_the_api_server_does_not_answer)
 {
 	for (unsigned skip = 0; skip < 3; skip++) {
 		ripen();
-		l.f.fault = (struct fake_k8s_fault){ FAKE_K8S_REFUSE, ERR_UNAVAILABLE };
-		l.f.skip = skip;
+		l.f->fault = (struct fake_k8s_fault){ FAKE_K8S_REFUSE, ERR_UNAVAILABLE };
+		l.f->skip = skip;
 		rlab_rounds(&l, 1);
 		cr_assert_not_null(rlab_find(&l, "pvc-1"));
 		rlab_rounds(&l, 1);
@@ -243,7 +243,7 @@ Test(reconcile_orphan, is_kept_by_who_leads_no_more)
 	for (unsigned i = 0; i < 3; i++) {
 		ripen();
 		deposed_after = i;
-		l.f.choose = depose;
+		l.f->choose = depose;
 		rlab_rounds(&l, 3);
 		cr_assert_not_null(rlab_find(&l, "pvc-1"));
 		cr_assert_eq(l.c.box.n_kind[RDS_DELETE], 0);
@@ -255,7 +255,7 @@ Test(reconcile_orphan, is_kept_by_who_leads_no_more)
 Test(reconcile_orphan, must_have_been_one_all_day)
 {
 	ripen();
-	fake_k8s_pv(&l.f, "pvc-1", "pvc-1");
+	fake_k8s_pv(l.f, "pvc-1", "pvc-1");
 	rlab_rounds(&l, 1);
 	remove_pv("pvc-1");
 	rlab_rounds(&l, DAYS_ROUNDS);
@@ -265,9 +265,9 @@ Test(reconcile_orphan, must_have_been_one_all_day)
 	rlab_close(&l);
 
 	ripen();
-	fake_k8s_stale(&l.f, true);
+	fake_k8s_stale(l.f, true);
 	rlab_rounds(&l, 1);
-	fake_k8s_stale(&l.f, false);
+	fake_k8s_stale(l.f, false);
 	rlab_rounds(&l, DAYS_ROUNDS);
 	cr_assert_not_null(rlab_find(&l, "pvc-1"));
 	rlab_rounds(&l, 1);
