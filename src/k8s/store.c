@@ -162,8 +162,12 @@ static void drop(struct k8s_store *s, struct k8s_object *o)
 void k8s_store_remove(struct k8s_store *s, const char *name)
 {
 	struct k8s_object *o = object_of(map_find(&s->objects, name));
+	struct unread *u = unread_of(map_find(&s->unreadable, name));
 
-	forget_unread(s, unread_of(map_find(&s->unreadable, name)));
+	/* How it was at its end could not be read. */
+	if (o && u)
+		o->round = ROUND_OLD;
+	forget_unread(s, u);
 	if (o)
 		drop(s, o);
 }

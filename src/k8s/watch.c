@@ -122,7 +122,11 @@ static int apply(struct k8s_watch *w, struct k8s_line *l, struct err *err)
 	if (d->reading == K8S_NO_MEMORY)
 		return err_nomem(err);
 	if (is_gone && d->name[0]) {
-		k8s_object_free(d->object);
+		/* Listeners are told of it as it was at its end. */
+		if (d->reading != K8S_READ || !k8s_store_find(w->store, d->name))
+			k8s_object_free(d->object);
+		else if (k8s_store_put_take(w->store, d->object))
+			return err_nomem(err);
 		k8s_store_remove(w->store, d->name);
 	} else if (d->reading == K8S_UNREADABLE) {
 		if (note_unreadable(w, d, err))

@@ -205,26 +205,35 @@ Test(reconcile_rules, few_at_a_time_and_none_when_too_many_are_gone)
 	cr_assert_eq(reconcile_allowance(RECONCILE_NOTHING, &t), 0);
 }
 
+#define LOOK(s, now) reconcile_seen_begin(s, now, 1000)
+
 Test(reconcile_rules, seen_is_what_every_look_showed)
 {
 	struct reconcile_seen s;
 
 	reconcile_seen_init(&s);
-	for (int i = 0; i < 3; i++) {
-		reconcile_seen_begin(&s);
-		cr_assert_eq(reconcile_seen_mark(&s, "a", 100 + 10 * i), 10 * i);
+	for (unsigned i = 0; i < 3; i++) {
+		LOOK(&s, 100 + 10 * i);
+		cr_assert_eq(reconcile_seen_mark(&s, "a"), 10 * i);
 		if (i != 1)
-			cr_assert_eq(reconcile_seen_mark(&s, "b", 100 + 10 * i), 0);
+			cr_assert_eq(reconcile_seen_mark(&s, "b"), 0);
 		reconcile_seen_end(&s);
 	}
 	/* A look that was begun and broke off is none. */
-	reconcile_seen_begin(&s);
-	reconcile_seen_begin(&s);
-	cr_assert_eq(reconcile_seen_mark(&s, "a", 200), 100);
+	LOOK(&s, 190);
+	LOOK(&s, 200);
+	cr_assert_eq(reconcile_seen_mark(&s, "a"), 100);
 	reconcile_seen_end(&s);
 	reconcile_seen_clear(&s);
-	reconcile_seen_begin(&s);
-	cr_assert_eq(reconcile_seen_mark(&s, "a", 300), 0);
+	LOOK(&s, 300);
+	cr_assert_eq(reconcile_seen_mark(&s, "a"), 0);
+	reconcile_seen_end(&s);
+	/* Two looks with too long a gap between them are not a row. */
+	LOOK(&s, 1300);
+	cr_assert_eq(reconcile_seen_mark(&s, "a"), 1000);
+	reconcile_seen_end(&s);
+	LOOK(&s, 2301);
+	cr_assert_eq(reconcile_seen_mark(&s, "a"), 0);
 	reconcile_seen_clear(&s);
 	cr_assert_eq(mem_live(), 0);
 }
@@ -236,8 +245,8 @@ Test(reconcile_rules, without_memory_nothing_was_seen)
 	reconcile_seen_init(&s);
 	for (int i = 0; i < 4; i++) {
 		mem_fail_at(i < 2 ? i : -1);
-		reconcile_seen_begin(&s);
-		cr_assert_eq(reconcile_seen_mark(&s, "a", 100 + i), i < 3 ? 0 : 1);
+		LOOK(&s, 100 + i);
+		cr_assert_eq(reconcile_seen_mark(&s, "a"), i < 3 ? 0 : 1);
 		reconcile_seen_end(&s);
 	}
 	reconcile_seen_clear(&s);
@@ -250,10 +259,10 @@ Test(reconcile_rules, there_is_a_limit_to_what_is_kept_in_mind)
 	char key[16];
 
 	reconcile_seen_init(&s);
-	reconcile_seen_begin(&s);
+	LOOK(&s, 1);
 	for (unsigned i = 0; i < RECONCILE_SEEN_MAX + 10; i++) {
 		snprintf(key, sizeof(key), "%u", i);
-		(void)reconcile_seen_mark(&s, key, 1);
+		(void)reconcile_seen_mark(&s, key);
 	}
 	cr_assert_eq(s.map.count, RECONCILE_SEEN_MAX);
 	reconcile_seen_clear(&s);

@@ -90,6 +90,20 @@ Test(reconcile_world, a_va_of_no_known_pv_may_be_any_volume_s)
 	close_all();
 }
 
+Test(reconcile_world, one_that_cannot_be_read_may_be_any_volume_s)
+{
+	struct k8s_store *stores[] = { &f.k8s.stores[K8S_VA], &f.k8s.stores[K8S_PV] };
+
+	open_all();
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(k8s_store_put_unreadable(stores[i], "x"), 0);
+		cr_assert_eq(stale("vol-1", "node-b/w"), -1);
+		k8s_store_remove(stores[i], "x");
+		cr_assert_eq(stale("vol-1", "node-b/w"), 0);
+	}
+	close_all();
+}
+
 Test(reconcile_world, a_holder_without_a_va_gives_way)
 {
 	open_all();
@@ -256,6 +270,11 @@ Test(reconcile_witness, what_only_a_list_lacks_was_not_seen_to_go)
 	cr_assert(!reconcile_witness_saw(&w, "vol-1"));
 	remove_pv("pv-1");
 	cr_assert(reconcile_witness_saw(&w, "vol-9"));
+	/* Its last state could not be read. */
+	pv("odd", "vol-o", false);
+	cr_assert_eq(k8s_store_put_unreadable(&f.k8s.stores[K8S_PV], "odd"), 0);
+	remove_pv("odd");
+	cr_assert(!reconcile_witness_saw(&w, "vol-o"));
 	reconcile_witness_close(&w);
 	close_all();
 }

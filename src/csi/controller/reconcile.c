@@ -1,6 +1,7 @@
 #include "csi/controller/reconcile.h"
 
 #include "core/log.h"
+#include "metrics/registry.h"
 
 /* start -> waiting -> attachments -> box -> waiting …
  *          any -> done, by the cancel alone
@@ -49,6 +50,7 @@ static void on_node(struct k8s_listener *l, const struct k8s_object *before,
 	if (after || !before || soon_ms >= r->round_ms)
 		return;
 	r->round_ms = soon_ms;
+	metric_count(METRIC_RECONCILES, METRIC_NODE_TRIGGER, 0);
 	if (r->op.state == ST_WAITING && clock_timer_is_running(&r->timer))
 		arm(r);
 }
@@ -71,10 +73,19 @@ static void note(struct reconcile *r, const char *round, const struct err *err)
 		 KS("error", err->msg));
 }
 
+static void end_attachments(struct reconcile *r)
+{
+	uint64_t took_ms = clock_now_ms(r->op.loop) - r->started_ms;
+
+	metric_observe(METRIC_ATTACH_SECONDS, METRIC_RECONCILE, took_ms * 1000);
+	note(r, "attachments", &r->attachments.op.err);
+}
+
 static void start_attachments(struct reconcile *r)
 {
 	/* Before it begins: a node that goes meanwhile brings the next one forward. */
-	r->round_ms = clock_now_ms(r->op.loop) + r->shared.conf.attachment_interval_ms;
+	r->started_ms = clock_now_ms(r->op.loop);
+	r->round_ms = r->started_ms + r->shared.conf.attachment_interval_ms;
 	r->shared.stats.rounds++;
 	op_move(&r->op, ST_ATTACHMENTS);
 	reconcile_attachments_start(&r->attachments, &r->shared, &r->attachments_seen,
@@ -97,7 +108,7 @@ static void step(struct op *op)
 	struct reconcile *r = CONTAINER_OF(op, struct reconcile, op);
 
 	if (op->state == ST_ATTACHMENTS)
-		note(r, "attachments", &r->attachments.op.err);
+		end_attachments(r);
 	if (op->state == ST_BOX)
 		note(r, "box", &r->box.op.err);
 	if (op_failed(op)) {

@@ -14,6 +14,7 @@ struct reconcile {
 	struct k8s_listener nodes;
 	struct clock_timer timer;
 	uint64_t round_ms, remove_ms; /* when the next is due */
+	uint64_t started_ms;	      /* the round under way */
 	struct reconcile_attachments attachments;
 	struct reconcile_box box;
 };

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "csi/controller/tell.h"
+#include "metrics/registry.h"
 
 /* start -> changing | writing | removing -> done
  *
@@ -97,21 +99,15 @@ static void do_start(struct reconcile_act *a)
 	}
 }
 
-static void tell(const struct reconcile_act *a)
+static void report(const struct reconcile_act *a)
 {
-	char text[320];
-
 	log_info("reconcile", "volume reconciled", KS("volume", a->volume->id),
 		 KS("action", reconcile_name(a->action)), KS("node", a->node));
 	if (a->action != RECONCILE_GIVE_WAY)
 		return;
-	(void)snprintf(text, sizeof(text),
-		       "[%s]: Cleared stale attachment of node %s: it had no "
-		       "VolumeAttachment",
-		       a->volume->id, a->node);
-	reconcile_tell(a->shared, a->volume->record.claim,
-		       &(struct k8s_event){ .reason = "StaleAttachmentCleared",
-					    .message = text });
+	metric_count(METRIC_STALE_CLEARED, 0, 0);
+	tell(a->shared->csi, a->volume->id, TELL_STALE,
+	     "Cleared stale attachment of node %s: it had no VolumeAttachment", a->node);
 }
 
 static void finish(struct reconcile_act *a, const struct err *err, bool is_done)
@@ -120,7 +116,7 @@ static void finish(struct reconcile_act *a, const struct err *err, bool is_done)
 	a->is_done = is_done && !op_failed(&a->op);
 	inflight_leave(&a->inflight);
 	if (a->is_done)
-		tell(a);
+		report(a);
 	op_move(&a->op, ST_DONE);
 }
 

@@ -5,6 +5,8 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "csi/controller/tell.h"
+#include "metrics/registry.h"
 
 /* start -> asking node -> asking pods -> fencing -> deleting -> asking node … -> done
  *
@@ -78,14 +80,16 @@ static int fill(struct reconcile_lost *l, const struct k8s_va *va,
 	       copy(l->node, sizeof(l->node), va->node) ||
 	       copy(l->handle, sizeof(l->handle), pv->handle) ||
 	       copy(l->claim_ns, sizeof(l->claim_ns), pv->claim_ns) ||
-	       copy(l->claim, sizeof(l->claim), pv->claim_name) ||
-	       copy(l->claim_uid, sizeof(l->claim_uid), pv->claim_uid);
+	       copy(l->claim, sizeof(l->claim), pv->claim_name);
 }
 
 static bool is_lost(const struct k8s *k, const struct k8s_object *va)
 {
-	return !va->is_deleting &&
-	       !k8s_store_find(&k->stores[K8S_NODE], K8S_VA_OF(va)->node);
+	const struct k8s_store *nodes = &k->stores[K8S_NODE];
+	const char *node = K8S_VA_OF(va)->node;
+
+	return !va->is_deleting && !k8s_store_find(nodes, node) &&
+	       !k8s_store_is_unreadable(nodes, node);
 }
 
 static void keep(struct reconcile_attachments *a, const struct k8s_object *va)
@@ -120,7 +124,7 @@ static unsigned pass(struct reconcile_attachments *a, unsigned first, unsigned m
 
 		if (!is_lost(k, va))
 			continue;
-		age_ms = reconcile_seen_mark(a->seen, va->uid, clock_now_ms(a->op.loop));
+		age_ms = reconcile_seen_mark(a->seen, va->uid);
 		if (age_ms == 0 || age_ms < a->shared->conf.attachment_interval_ms)
 			continue;
 		if (n >= first && n - first < max)
@@ -137,7 +141,8 @@ static void look(struct reconcile_attachments *a)
 	const unsigned max = RECONCILE_MAX_ATTACHMENTS;
 	unsigned n;
 
-	reconcile_seen_begin(a->seen);
+	reconcile_seen_begin(a->seen, clock_now_ms(a->op.loop),
+			     RECONCILE_MAX_GAP * a->shared->conf.attachment_interval_ms);
 	n = pass(a, 0, 0);
 	if (n)
 		(void)pass(a,
@@ -298,7 +303,6 @@ static void do_deleted(struct reconcile_attachments *a)
 {
 	const struct reconcile_lost *l = current(a);
 	const struct err *err = &a->req.op.err;
-	char text[480];
 
 	k8s_object_free(a->req.object);
 	a->req.object = NULL;
@@ -311,15 +315,10 @@ static void do_deleted(struct reconcile_attachments *a)
 		a->shared->stats.attachments_cleared++;
 		log_info("reconcile", "stale attachment cleared", KS("volume", l->handle),
 			 KS("node", l->node), KS("attachment", l->name));
-		(void)snprintf(text, sizeof(text),
-			       "[%s]: Cleared stale attachment from deleted node %s",
-			       l->handle, l->node);
-		k8s_emit(a->shared->csi->k8s,
-			 &(struct k8s_event){ .ns = l->claim_ns,
-					      .claim = l->claim,
-					      .uid = l->claim_uid,
-					      .reason = "StaleAttachmentCleared",
-					      .message = text });
+		metric_count(METRIC_RECONCILES, METRIC_CLEAR_STALE, 0);
+		metric_count(METRIC_STALE_CLEARED, 0, 0);
+		tell(a->shared->csi, l->handle, TELL_STALE,
+		     "Cleared stale attachment from deleted node %s", l->node);
 	}
 	skip(a);
 }

@@ -19,7 +19,7 @@ enum { RECONCILE_MAX_ATTACHMENTS = 32 }; /* in one round */
 struct reconcile_lost { /* one of them, copied from the stores */
 	struct list list;
 	char name[254], uid[64], node[254], handle[ID_VOLUME];
-	char claim_ns[64], claim[254], claim_uid[64];
+	char claim_ns[64], claim[254];
 };
 
 struct reconcile_attachments {

@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "csi/controller/tell.h"
 
 /* start -> listing -> acting -> acting … -> done
  *
@@ -103,24 +104,17 @@ static uint64_t age_of(struct reconcile_box *b, const struct reconcile_view *vie
 
 	(void)snprintf(key, sizeof(key), "%s %s %s %s", reconcile_name(action),
 		       view->volume->id, r->nonce, holder);
-	return reconcile_seen_mark(b->seen, key, clock_now_ms(b->op.loop));
+	return reconcile_seen_mark(b->seen, key);
 }
 
 static void alarm_of_mount(struct reconcile_box *b, const struct rds_volume *v)
 {
-	char text[192];
-
 	b->shared->stats.alarms++;
 	log_error("reconcile", "the box itself has mounted a volume that is in use",
 		  KS("volume", v->id));
-	(void)snprintf(text, sizeof(text),
-		       "[%s]: The storage box itself has mounted this volume while a "
-		       "node uses it: its data is in danger",
-		       v->id);
-	reconcile_tell(b->shared, v->record.claim,
-		       &(struct k8s_event){ .reason = "VolumeMountedOnBox",
-					    .message = text,
-					    .is_warning = true });
+	tell(b->shared->csi, v->id, TELL_MOUNTED,
+	     "The storage box itself has mounted this volume while a node uses it: its "
+	     "data is in danger");
 }
 
 static void report(struct reconcile_box *b, const struct reconcile_suspect *s)
@@ -200,7 +194,8 @@ static int decide_all(struct reconcile_box *b)
 	}
 	stats->is_known = true;
 	stats->orphans = stats->alarms = stats->stale_holders = stats->idle_exports = 0;
-	reconcile_seen_begin(b->seen);
+	reconcile_seen_begin(b->seen, clock_now_ms(b->op.loop),
+			     RECONCILE_MAX_GAP * b->shared->conf.attachment_interval_ms);
 	LIST_FOREACH (it, &b->suspects)
 		decide(b, &after, CONTAINER_OF(it, struct reconcile_suspect, node));
 	reconcile_seen_end(b->seen);

@@ -33,12 +33,15 @@ void reconcile_seen_clear(struct reconcile_seen *s)
 	map_init(&s->map);
 }
 
-void reconcile_seen_begin(struct reconcile_seen *s)
+void reconcile_seen_begin(struct reconcile_seen *s, uint64_t now_ms, uint64_t max_gap_ms)
 {
+	if (now_ms - s->look_ms > max_gap_ms)
+		reconcile_seen_clear(s);
+	s->look_ms = now_ms;
 	s->look++;
 }
 
-uint64_t reconcile_seen_mark(struct reconcile_seen *s, const char *key, uint64_t now_ms)
+uint64_t reconcile_seen_mark(struct reconcile_seen *s, const char *key)
 {
 	struct map_node *n = map_find(&s->map, key);
 	size_t len = strlen(key) + 1;
@@ -47,12 +50,12 @@ uint64_t reconcile_seen_mark(struct reconcile_seen *s, const char *key, uint64_t
 	if (n) {
 		g = CONTAINER_OF(n, struct sighting, node);
 		g->look = s->look;
-		return now_ms - g->first_ms;
+		return s->look_ms - g->first_ms;
 	}
 	g = s->map.count < RECONCILE_SEEN_MAX ? mem_alloc(sizeof(*g) + len) : NULL;
 	if (!g)
 		return 0;
-	*g = (struct sighting){ .first_ms = now_ms, .look = s->look };
+	*g = (struct sighting){ .first_ms = s->look_ms, .look = s->look };
 	memcpy(g->key, key, len);
 	if (map_add(&s->map, &g->node, g->key)) {
 		mem_free(g);

@@ -1,7 +1,5 @@
 #include "csi/controller/reconcile_shared.h"
 
-#include <string.h>
-
 bool reconcile_may_act(const struct reconcile_shared *s)
 {
 	return k8s_is_current(s->csi->k8s) && k8s_is_leader(s->csi->k8s);
@@ -47,22 +45,4 @@ void reconcile_see(const struct reconcile_shared *s, struct reconcile_view *ret,
 	if (worlds[1] && ret->stale_holder >= 0 &&
 	    reconcile_world_stale_holder(worlds[1], v) != ret->stale_holder)
 		ret->stale_holder = -1;
-}
-
-void reconcile_tell(const struct reconcile_shared *s, const char *claim,
-		    const struct k8s_event *event)
-{
-	struct k8s_event e = *event;
-	const char *slash = strchr(claim, '/');
-	size_t n = slash ? (size_t)(slash - claim) : 0;
-	char ns[RDS_CLAIM_MAX + 1];
-
-	if (n == 0 || !slash[1] || strlen(claim) >= RDS_CLAIM_MAX)
-		return;
-	memcpy(ns, claim, n);
-	ns[n] = '\0';
-	e.ns = ns;
-	e.claim = slash + 1;
-	e.uid = "";
-	k8s_emit(s->csi->k8s, &e);
 }

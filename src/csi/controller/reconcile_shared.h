@@ -34,6 +34,8 @@ struct reconcile_stats {
 	unsigned idle_exports;
 };
 
+enum { RECONCILE_MAX_GAP = 4 }; /* intervals between two looks */
+
 struct reconcile_shared {
 	struct csi *csi;
 	struct reconcile_conf conf;
@@ -48,7 +50,4 @@ bool reconcile_is_dry(const struct reconcile_shared *s, enum reconcile_action ac
 void reconcile_see(const struct reconcile_shared *s, struct reconcile_view *ret,
 		   const struct rds_volume *v,
 		   const struct reconcile_world *const worlds[2]);
-/* An Event on a claim, "<namespace>/<name>" as a record has it; none when it is cut. */
-void reconcile_tell(const struct reconcile_shared *s, const char *claim,
-		    const struct k8s_event *event);
 #endif

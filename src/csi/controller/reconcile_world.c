@@ -3,14 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "csi/controller/attach_rules.h"
 #include "csi/ids.h"
 
 enum { MAX_BYTES = 64 * 1024 * 1024 };
 
 /* What a record says of a volume that several nodes only read. */
 #define READERS "ro"
-/* The use of a holder that was let go without being cut off, because others go on. */
-enum { UNFENCED = 'u' };
 
 struct entry {
 	struct map_node node;
@@ -112,7 +111,8 @@ int reconcile_world_open(struct reconcile_world *w, const struct k8s *k, const c
 	};
 	const struct filter f = { w, k, only };
 
-	*w = (struct reconcile_world){ .is_unclear = false };
+	*w = (struct reconcile_world){ .is_unclear = k->stores[K8S_VA].unreadable.count ||
+						     k->stores[K8S_PV].unreadable.count };
 	map_init(&w->entries);
 	arena_init(&w->arena, MAX_BYTES);
 	for (unsigned i = 0; i < K8S_WATCHED; i++) {
@@ -151,8 +151,8 @@ static bool has_to_wait(const struct rds_record *r, const struct rds_holder *h)
 	bool has_others = false;
 
 	for (unsigned i = 0; i < r->n_holders; i++)
-		has_others |= r->holders[i].use != UNFENCED;
-	return h->use == UNFENCED && has_others;
+		has_others |= r->holders[i].use != ATTACH_UNFENCED;
+	return h->use == ATTACH_UNFENCED && has_others;
 }
 
 int reconcile_world_stale_holder(const struct reconcile_world *w,

@@ -19,7 +19,8 @@ enum {
 struct reconcile_world {
 	struct map entries; /* "<handle>" and "<handle>/<record's node name>" */
 	struct arena arena;
-	/* A VolumeAttachment names a PV that is not there: any volume may be its. */
+	/* A VolumeAttachment names a PV that is not there, or one of either could not be
+	 * read: any volume may be its. */
 	bool is_unclear;
 };
 

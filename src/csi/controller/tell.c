@@ -22,6 +22,7 @@ static const struct {
 	[TELL_FENCED] = { "NodeFenced", true },
 	[TELL_FENCE_PENDING] = { "NodeFencePending", true },
 	[TELL_PROVISIONING] = { "ProvisioningFailed", true },
+	[TELL_MOUNTED] = { "VolumeMountedOnBox", true },
 };
 
 void tell(struct csi *csi, const char *id, enum tell_reason reason, const char *fmt, ...)

@@ -15,6 +15,7 @@ enum tell_reason {
 	TELL_FENCED,
 	TELL_FENCE_PENDING,
 	TELL_PROVISIONING,
+	TELL_MOUNTED, /* by the box itself, while a node uses it */
 	TELL_REASONS
 };
 
