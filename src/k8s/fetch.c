@@ -87,6 +87,7 @@ static int on_body(struct k8s_exchange *x, const char *p, size_t n)
 		return keep(f, p, n);
 	if (k8s_list_split_feed(&f->split, p, n, &err) == 0)
 		return 0;
+	f->is_unreadable = err.code != ERR_EXHAUSTED;
 	op_fail_err(&x->op, &err);
 	return -1;
 }
@@ -142,8 +143,10 @@ static void read_answer(struct k8s_fetch *f)
 		read_status(f);
 	else if (f->wanted == K8S_WANT_OBJECT)
 		read_object(f);
-	else if (f->wanted == K8S_WANT_PAGE && k8s_list_split_end(&f->split, &err))
+	else if (f->wanted == K8S_WANT_PAGE && k8s_list_split_end(&f->split, &err)) {
+		f->is_unreadable = true;
 		fail_answer(f, &err);
+	}
 }
 
 static void ask(struct k8s_fetch *f)

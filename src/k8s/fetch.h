@@ -25,7 +25,7 @@ struct k8s_fetch {
 	unsigned status;
 	uint32_t retry_after_ms;
 	bool is_sent;
-	bool is_unreadable;	   /* OBJECT: asking again would not help */
+	bool is_unreadable;	   /* it came, but is not what it should be */
 	struct k8s_object *object; /* OBJECT: the caller's to free */
 	struct k8s_list_meta meta; /* PAGE */
 	/* Private. */

@@ -297,8 +297,10 @@ static void judge_page(struct k8s_watch *w)
 
 	if (op_failed(&f->op)) {
 		log_failure(w, "a list failed", &f->op.err);
-		go_on(w, k8s_watch_judge_page(f->status, w->backoff.failures), true,
-		      f->retry_after_ms);
+		go_on(w,
+		      k8s_watch_judge_page(f->status, f->is_unreadable,
+					   w->backoff.failures),
+		      true, f->retry_after_ms);
 	} else if (f->meta.next[0]) {
 		memcpy(w->more, f->meta.next, sizeof(w->more));
 		take_turn(w, ST_LIST_TURN);

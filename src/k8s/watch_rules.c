@@ -55,7 +55,8 @@ struct k8s_verdict k8s_watch_judge(const struct k8s_ended *e)
 	return v;
 }
 
-struct k8s_verdict k8s_watch_judge_page(unsigned status, unsigned failures)
+struct k8s_verdict k8s_watch_judge_page(unsigned status, bool is_unreadable,
+					unsigned failures)
 {
 	struct k8s_verdict v = { .is_failure = true, .is_pause = true };
 
@@ -63,7 +64,7 @@ struct k8s_verdict k8s_watch_judge_page(unsigned status, unsigned failures)
 		return begin_anew(failures);
 	v.is_token = status == 401;
 	v.is_pause = status != 401 || failures > 0;
-	/* A page that came and was no list: the token may be what is wrong. */
-	v.is_relist = status == 400 || (status >= 200 && status < 300);
+	/* The continue token may be what is wrong. */
+	v.is_relist = status == 400 || is_unreadable;
 	return v;
 }

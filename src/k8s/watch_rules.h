@@ -44,7 +44,8 @@ struct k8s_verdict {
 };
 
 struct k8s_verdict k8s_watch_judge(const struct k8s_ended *e);
-/* A page of the list failed with the status (0 = none came). is_relist: from the first
- * page; else the same page again. */
-struct k8s_verdict k8s_watch_judge_page(unsigned status, unsigned failures);
+/* A page of the list failed with the status (0 = none came), or came and was no page.
+ * is_relist: from the first page; else the same page again. */
+struct k8s_verdict k8s_watch_judge_page(unsigned status, bool is_unreadable,
+					unsigned failures);
 #endif
