@@ -4,11 +4,19 @@
 
 static struct rlab *running; /* whose done() is awaited */
 
+static void on_turn(uv_prepare_t *turn)
+{
+	clock_advance(turn->loop, 0);
+}
+
 void rlab_open(struct rlab *l)
 {
 	memset(l, 0, sizeof(*l));
 	ctl_open_k8s(&l->c);
 	clock_hold(&l->c.l.uv);
+	uv_prepare_init(&l->c.l.uv, &l->turn);
+	uv_prepare_start(&l->turn, on_turn);
+	uv_unref((uv_handle_t *)&l->turn);
 	l->c.csi.fence_settle_ms = 0;
 	l->f = &l->c.cluster;
 	l->conf = (struct reconcile_conf){ .attachment_interval_ms = RLAB_INTERVAL_MS,
@@ -55,6 +63,7 @@ void rlab_restart(struct rlab *l)
 void rlab_close(struct rlab *l)
 {
 	rlab_stop(l);
+	uv_close((uv_handle_t *)&l->turn, NULL);
 	ctl_close(&l->c);
 }
 

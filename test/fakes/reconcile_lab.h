@@ -16,6 +16,7 @@ struct rlab {
 	struct reconcile r;
 	struct reconcile_conf conf; /* may be changed before rlab_start */
 	bool is_running;
+	uv_prepare_t turn; /* fires what is due now, at each turn of the loop */
 };
 
 /* Orphans are hunted and nothing is a dry run. */
