@@ -172,12 +172,17 @@ Test(attach_rules_k8s, unpublish)
 		{ "a/u b/r c/r*", "b", ATTACH_FENCE, "a/u b/r c/r", true, false },
 		/* gone alone, and nobody let it go: it stays */
 		{ "a/x* b/x", "b", ATTACH_WRITE, "a/x", false, false },
-		/* one that proves to have let go after all */
-		{ "a/u b/x", "a", ATTACH_WRITE, "b/x", false, false },
-		/* holders that only objects name */
-		{ "a/x? b/x?", "a", ATTACH_WRITE, "b/x", false, false },
-		{ "b/x?", "a", ATTACH_WRITE, "b/x", false, false },
-		{ "b/w?", "a", ATTACH_WRITE, "b/w", false, false },
+		/* let go uncut, it can prove nothing any more */
+		{ "a/u b/x", "a", ATTACH_DONE, NULL, false, true },
+		{ "a/u@", "a", ATTACH_FENCE, "a/u", true, false },
+		/* holders that only objects name: they keep the export, not the record */
+		{ "a/x? b/x?", "a", ATTACH_WRITE, "", false, false },
+		{ "a/x b/x?", "a", ATTACH_WRITE, "", false, false },
+		{ "a/x? b/x", "a", ATTACH_WRITE, "b/x", false, false },
+		{ "a/x?", "a", ATTACH_WRITE, "", true, false },
+		{ "a/x?+ b/x c/x?", "a", ATTACH_WRITE, "a/u b/x", false, true },
+		{ "b/x?", "a", ATTACH_WRITE, "", false, false },
+		{ "b/w?", "a", ATTACH_WRITE, "", false, false },
 		{ "b/w", "a", ATTACH_DONE, NULL, false, false },
 	};
 

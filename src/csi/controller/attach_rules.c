@@ -52,6 +52,21 @@ static struct rds_record next_record(const struct attach_view *view)
 	return r;
 }
 
+/* The same without the holders that only objects name: the box's record arbitrates, and
+ * what a watch shows, late perhaps, is never written into it. */
+static struct rds_record own_record(const struct attach_view *view)
+{
+	struct rds_record r = next_record(view);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < view->record->n_holders; i++)
+		if (!view->facts[i].is_object)
+			r.holders[n++] = view->record->holders[i];
+	r.n_holders = n;
+	return r;
+}
+
+/* Names all that are cut off, for those who find it half done and for people. */
 static enum attach_verdict plan_fence(const struct attach_view *view, bool is_new,
 				      struct attach_plan *ret)
 {
@@ -184,7 +199,7 @@ static enum attach_verdict again(const struct attach_view *view,
 			      h->use, ask->use);
 		return ATTACH_REFUSED;
 	}
-	ret->record = next_record(view);
+	ret->record = own_record(view);
 	/* The same record once more, under a new nonce: where an earlier publish was cut
 	 * between record and export, and where an unpublish of this node that was cut off
 	 * may still wait for the nonce that is there. */
@@ -218,7 +233,7 @@ enum attach_verdict attach_publish(const struct attach_view *view,
 	verdict = admit(view, ask, ret, err);
 	if (verdict != ATTACH_WRITE)
 		return verdict;
-	ret->record = next_record(view);
+	ret->record = own_record(view);
 	ret->record.holders[ret->record.n_holders].use = ask->use;
 	memcpy(ret->record.holders[ret->record.n_holders].node, ask->node,
 	       strnlen(ask->node, RDS_NODE_MAX) + 1);
@@ -244,9 +259,13 @@ static struct leaving count_leaving(const struct attach_view *view, const char *
 		const struct attach_facts *f = &view->facts[i];
 
 		if (!*node || is_holder(h, node)) {
+			bool is_proven = is_clean(&f->node) && h->use != ATTACH_UNFENCED;
+
+			/* One that was let go uncut can prove nothing any more. */
 			l.n_out++;
-			l.is_to_check |= !is_clean(&f->node) && !f->is_live;
-			l.is_out_clean = l.is_out_clean && is_clean(&f->node);
+			l.is_to_check |= !is_clean(&f->node) && !f->is_live &&
+					 h->use != ATTACH_UNFENCED;
+			l.is_out_clean = l.is_out_clean && is_proven;
 			continue;
 		}
 		l.has_unfenced |= h->use == ATTACH_UNFENCED;
@@ -274,7 +293,7 @@ static enum attach_verdict absent(const struct attach_view *view,
 		return ATTACH_DONE;
 	if (r->n_holders == 1 && r->holders[0].use == 'w' && !view->facts[0].is_object)
 		return ATTACH_DONE;
-	ret->record = next_record(view);
+	ret->record = own_record(view);
 	ret->switch_off = r->n_holders == 0;
 	return ATTACH_WRITE;
 }
@@ -286,19 +305,24 @@ static enum attach_verdict put_off(const struct attach_view *view,
 				   struct attach_plan *ret, struct err *err)
 {
 	bool is_news = false;
+	unsigned n = 0;
 
 	if (!view->has_objects)
 		return refuse(ret, ATTACH_WHY_PENDING, stays,
 			      "a lost node is cut off once no healthy one is left", err);
 	ret->record = next_record(view);
-	for (unsigned i = 0; i < ret->record.n_holders; i++) {
-		struct rds_holder *h = &ret->record.holders[i];
+	for (unsigned i = 0; i < view->record->n_holders; i++) {
+		struct rds_holder h = view->record->holders[i];
 
-		if (!is_holder(h, ask->node))
+		if (is_holder(&h, ask->node)) {
+			is_news = h.use != ATTACH_UNFENCED;
+			h.use = ATTACH_UNFENCED;
+		} else if (view->facts[i].is_object) {
 			continue;
-		is_news = h->use != ATTACH_UNFENCED;
-		h->use = ATTACH_UNFENCED;
+		}
+		ret->record.holders[n++] = h;
 	}
+	ret->record.n_holders = n;
 	ret->is_pending = true;
 	return is_news ? ATTACH_WRITE : ATTACH_DONE;
 }
@@ -327,10 +351,11 @@ enum attach_verdict attach_unpublish(const struct attach_view *view,
 		return plan_fence(view, true, ret);
 	ret->record = next_record(view);
 	for (unsigned i = 0; i < view->record->n_holders; i++)
-		if (*ask->node && !is_holder(&view->record->holders[i], ask->node))
+		if (*ask->node && !is_holder(&view->record->holders[i], ask->node) &&
+		    !view->facts[i].is_object)
 			ret->record.holders[n++] = view->record->holders[i];
 	ret->record.n_holders = n;
-	ret->switch_off = n == 0;
+	ret->switch_off = l.n_out == view->record->n_holders;
 	ret->is_clean = true;
 	return ATTACH_WRITE;
 }
