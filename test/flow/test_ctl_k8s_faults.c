@@ -2,9 +2,9 @@
 
 #define ID ((char *)(uintptr_t) "pvc-1")
 
-/* What the cluster adds to a call, cut at every turn, short of memory at every allocation,
- * and with every question to the API server refused: the retry finds its way, nothing was
- * concluded from what was not heard. */
+/* What the cluster adds to a call, cut at every turn, short of memory at every
+ * allocation, and with every question to the API server refused: the retry finds its way,
+ * nothing was concluded from what was not heard. */
 struct scenario {
 	const char *name, *method;
 	void (*prepare)(struct ctl *c);
@@ -120,8 +120,8 @@ static void repeat(struct ctl *c, const struct scenario *s, const char *what, lo
 	struct grpc_call call;
 
 	c->cluster.fault.what = FAKE_K8S_FINE;
-	cr_assert_eq(ctl_call(c, &call, s->method, s->request()), ERR_OK, "%s, %s %ld: %s",
-		     s->name, what, n, call.err.msg);
+	cr_assert_eq(ctl_call(c, &call, s->method, s->request()), ERR_OK,
+		     "%s, %s %ld: %s", s->name, what, n, call.err.msg);
 	ctl_call_free(&call);
 	s->check(c);
 	ctl_close(c);

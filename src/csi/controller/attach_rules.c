@@ -327,12 +327,30 @@ static enum attach_verdict put_off(const struct attach_view *view,
 	return is_news ? ATTACH_WRITE : ATTACH_DONE;
 }
 
+/* The record without those that have proven to let go. */
+static enum attach_verdict let_go(const struct attach_view *view,
+				  const struct attach_ask *ask, unsigned n_out,
+				  struct attach_plan *ret)
+{
+	const struct rds_record *r = view->record;
+	unsigned n = 0;
+
+	ret->record = next_record(view);
+	for (unsigned i = 0; i < r->n_holders; i++)
+		if (*ask->node && !is_holder(&r->holders[i], ask->node) &&
+		    !view->facts[i].is_object)
+			ret->record.holders[n++] = r->holders[i];
+	ret->record.n_holders = n;
+	ret->switch_off = n_out == r->n_holders;
+	ret->is_clean = true;
+	return ATTACH_WRITE;
+}
+
 enum attach_verdict attach_unpublish(const struct attach_view *view,
 				     const struct attach_ask *ask,
 				     struct attach_plan *ret, struct err *err)
 {
 	struct leaving l;
-	unsigned n = 0;
 
 	*ret = (struct attach_plan){ .switch_off = false };
 	if (check_record(view, err) ||
@@ -349,15 +367,7 @@ enum attach_verdict attach_unpublish(const struct attach_view *view,
 		return put_off(view, ask, l.stays, ret, err);
 	if (!l.is_out_clean || (l.has_unfenced && !l.stays))
 		return plan_fence(view, true, ret);
-	ret->record = next_record(view);
-	for (unsigned i = 0; i < view->record->n_holders; i++)
-		if (*ask->node && !is_holder(&view->record->holders[i], ask->node) &&
-		    !view->facts[i].is_object)
-			ret->record.holders[n++] = view->record->holders[i];
-	ret->record.n_holders = n;
-	ret->switch_off = l.n_out == view->record->n_holders;
-	ret->is_clean = true;
-	return ATTACH_WRITE;
+	return let_go(view, ask, l.n_out, ret);
 }
 
 const char *attach_missing(const struct rds_record *believed,
