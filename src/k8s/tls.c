@@ -5,7 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <string.h>
+#include <stdio.h>
 
 /* A memory BIO never gives back what it once needed: one of more is replaced. */
 enum { BIO_KEEP = 4096, N_CERTS_MAX = 256 };
@@ -162,9 +162,12 @@ static int set_host(SSL *ssl, const char *host)
 	unsigned char address[sizeof(struct in6_addr)];
 	bool is_address = inet_pton(AF_INET, host, address) == 1 ||
 			  inet_pton(AF_INET6, host, address) == 1;
+	char name[256]; /* the macro below casts const away */
 
+	if ((size_t)snprintf(name, sizeof(name), "%s", host) >= sizeof(name))
+		return -1;
 	/* RFC 6066, 3: no address in SNI. SSL_set1_host knows an address by itself. */
-	if (!is_address && SSL_set_tlsext_host_name(ssl, host) != 1)
+	if (!is_address && SSL_set_tlsext_host_name(ssl, name) != 1)
 		return -1;
 	return SSL_set1_host(ssl, host) == 1 ? 0 : -1;
 }
