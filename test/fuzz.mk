@@ -1,6 +1,6 @@
 # libFuzzer with ASan and UBSan, by clang alone: test/fuzz/fuzz_x.c, seeds in test/fuzz/corpus/x.
 .PHONY: fuzz-smoke
-FUZZ         := wire h2conn request record ros_reply
+FUZZ         := wire h2conn request record ros_reply http1
 FUZZ_SECONDS ?= 30
 FUZZDIR      := build/fuzz-clang
 FUZZFLAGS    := -std=c11 -D_GNU_SOURCE -Isrc -Itest -I$(GEN) -g -O1 -pthread -Wall -Wextra -Werror \
@@ -13,6 +13,9 @@ FUZZSRC_request := src/csi/validate.c src/csi/call_json.c src/csi/call_help.c sr
 FUZZSRC_record  := src/rds/disk_record.c src/core/str.c src/core/err.c
 FUZZSRC_ros_reply := $(FUZZSRC_record) src/rds/ros_reply.c src/rds/row.c src/rds/judge.c \
 		src/rds/ros_site.c src/rds/ros_text.c src/core/json.c src/core/buf.c src/core/mem.c
+FUZZSRC_http1 := src/core/http1.c src/core/buf.c src/core/mem.c src/core/err.c $(LLHTTPSRC)
+# llhttp's own warnings are not ours.
+FUZZFLAGS_http1 := $(LLHTTPFLAGS) -w
 
 fuzz-smoke: $(FUZZ:%=$(FUZZDIR)/fuzz_%)  ## each fuzz target for FUZZ_SECONDS (30)
 	@for t in $(FUZZ); do \
@@ -29,4 +32,4 @@ $(FUZZDIR)/fuzz_%: test/fuzz/fuzz_%.c Makefile test/fuzz.mk $(wildcard src/csi/*
 		$(GENH)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
-	$(Q)clang $(FUZZFLAGS) $< $(FUZZSRC_$*) -luv -lnghttp2 -lprotobuf-c -ljansson -o $@
+	$(Q)clang $(FUZZFLAGS) $(FUZZFLAGS_$*) $< $(FUZZSRC_$*) $(LLHTTPLIBS_$*) -luv -lnghttp2 -lprotobuf-c -ljansson -o $@

@@ -4,8 +4,11 @@
 LLHTTP_SRC := /usr/share/llhttp
 ifeq ($(shell pkg-config --exists libllhttp 2>/dev/null && echo y),y)
 PKGS += libllhttp
+LLHTTPLIBS_http1 := $(shell pkg-config --libs libllhttp)
 else
-CPPFLAGS += -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
+LLHTTPFLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
+LLHTTPSRC := $(patsubst %,$(LLHTTP_SRC)/%.c,llhttp api http)
+CPPFLAGS += $(LLHTTPFLAGS)
 OBJ += $(patsubst %,$(BUILD)/third_party/llhttp/%.o,llhttp api http)
 endif
 

@@ -337,16 +337,6 @@ Test(exchange, plain_http_where_the_kubeconfig_says_so)
 	wire_close(&w);
 }
 
-/* The peer listens on 127.0.0.1 alone, so ::1 must be passed over where it comes first.
- */
-Test(exchange, a_name_is_resolved)
-{
-	wire_open(&w, WIRE_BY_NAME);
-	w.peer.answer = hello;
-	wire_expect(&w, 200, "hello world");
-	wire_close(&w);
-}
-
 Test(exchange, many_bytes_go_through_in_order)
 {
 	size_t n = 40000;
