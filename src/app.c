@@ -21,7 +21,13 @@ static int build_kube(struct app *a, struct err *err)
 		.cluster_id = a->config.cluster_id,
 	};
 
-	return kube_open(&a->kube, &a->csi, &conf, err);
+	if (kube_open(&a->kube, &a->csi, &conf, err))
+		return -1;
+	if (a->config.vmi_serialization) {
+		vmi_init(&a->vmi, a->csi.k8s, a->config.vmi_cache_ttl_ms);
+		a->csi.vmi = &a->vmi;
+	}
+	return 0;
 }
 
 static int build_controller(struct app *a, struct err *err)

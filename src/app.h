@@ -2,6 +2,7 @@
 #define APP_H
 #include "core/config.h"
 #include "core/loop.h"
+#include "csi/controller/vmi.h"
 #include "csi/csi.h"
 #include "csi/dispatch.h"
 #include "csi/grpc/server.h"
@@ -24,6 +25,7 @@ struct app {
 	struct registration registration;
 	struct metrics_server metrics;
 	struct kube kube;
+	struct vmi vmi;
 	struct expo_source sources[16];
 	char host_nqn[ID_NQN], host_id[UUID_TEXT];
 	struct clock_timer patience;

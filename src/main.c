@@ -299,6 +299,7 @@ static int serve(struct app *a)
 			loop_run(&a->loop);
 			bug_on(!op_is_done(&a->op));
 			err = a->op.err;
+			vmi_fini(&a->vmi);
 			attachments_free(a->csi.attachments);
 			if (a->csi.k8s)
 				kube_close(&a->kube);

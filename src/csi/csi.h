@@ -9,6 +9,7 @@
 struct rds;
 struct nvme;
 struct k8s;
+struct vmi;
 struct attachments;
 
 /* The pool as GetCapacity last read it. */
@@ -43,6 +44,7 @@ struct csi {
 	struct rds *rds; /* NULL on a node plugin */
 	struct k8s *k8s; /* NULL with --kubernetes=off */
 	struct attachments *attachments;
+	struct vmi *vmi; /* NULL without --enable-vmi-serialization */
 	struct csi_attach attach;
 	const char *volume_base;  /* default directory of flat files */
 	const char *rds_address;  /* management address, as written to volume_context */

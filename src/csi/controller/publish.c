@@ -6,13 +6,14 @@
 #include "csi/controller/gate.h"
 #include "csi/controller/message.h"
 
-/* start -> changing -> done. Fails: as the change says; nothing is undone, the record
- * and the next call decide. */
-enum { ST_START = OP_START, ST_CHANGING, ST_DONE, ST_N };
+/* start (-> queued) -> changing -> done. Fails: as the change says; nothing is undone,
+ * the record and the next call decide. */
+enum { ST_START = OP_START, ST_QUEUED, ST_CHANGING, ST_DONE, ST_N };
 
-static const char *const names[ST_N] = { "start", "changing", "done" };
+static const char *const names[ST_N] = { "start", "queued", "changing", "done" };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_CHANGING) | OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_QUEUED) | OP_BIT(ST_CHANGING) | OP_BIT(ST_DONE),
+	[ST_QUEUED] = OP_BIT(ST_CHANGING) | OP_BIT(ST_DONE),
 	[ST_CHANGING] = OP_BIT(ST_DONE),
 };
 
@@ -159,6 +160,28 @@ static void do_changed(struct ctl_publish *p)
 		op_fail(op, ERR_EXHAUSTED, "out of memory");
 }
 
+static void change(struct ctl_publish *p)
+{
+	op_move(&p->rpc.op, ST_CHANGING);
+	change_start(&p->change, p->rpc.csi, &p->rpc.op);
+}
+
+static void do_start(struct ctl_publish *p)
+{
+	const request *req = req_of(&p->rpc);
+
+	if (begin(p)) {
+		op_move(&p->rpc.op, ST_DONE);
+		return;
+	}
+	p->turn = vmi_turn_begin(p->rpc.csi->vmi, &p->rpc.arena, req->volume_id,
+				 req->node_id, &p->rpc.op);
+	if (p->turn)
+		op_move(&p->rpc.op, ST_QUEUED);
+	else
+		change(p);
+}
+
 static void step(struct op *op)
 {
 	struct rpc *rpc = CONTAINER_OF(op, struct rpc, op);
@@ -166,14 +189,19 @@ static void step(struct op *op)
 
 	switch (op->state) {
 	case ST_START:
-		if (begin(p)) {
-			op_move(op, ST_DONE);
+		do_start(p);
+		return;
+	case ST_QUEUED:
+		op_fail_err(op, &p->turn->op.err);
+		if (!op_failed(op)) {
+			change(p);
 			return;
 		}
-		op_move(op, ST_CHANGING);
-		change_start(&p->change, rpc->csi, op);
+		vmi_turn_leave(p->turn);
+		op_move(op, ST_DONE);
 		return;
 	case ST_CHANGING:
+		vmi_turn_leave(p->turn);
 		do_changed(p);
 		op_move(op, ST_DONE);
 		return;
@@ -185,8 +213,12 @@ static void step(struct op *op)
 static void interrupt(struct op *op)
 {
 	struct rpc *rpc = CONTAINER_OF(op, struct rpc, op);
+	struct ctl_publish *p = CONTAINER_OF(rpc, struct ctl_publish, rpc);
 
-	change_cancel(&CONTAINER_OF(rpc, struct ctl_publish, rpc)->change);
+	if (op->state == ST_QUEUED)
+		vmi_turn_cancel(p->turn);
+	else
+		change_cancel(&p->change);
 }
 
 const struct op_type ctl_publish_type = {

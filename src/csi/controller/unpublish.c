@@ -5,13 +5,14 @@
 #include "csi.pb-c.h"
 #include "csi/controller/message.h"
 
-/* start -> changing -> done. Fails: as the change says; the retry goes on from the
- * record. */
-enum { ST_START = OP_START, ST_CHANGING, ST_DONE, ST_N };
+/* start (-> queued) -> changing -> done. Fails: as the change says; the retry goes on
+ * from the record. */
+enum { ST_START = OP_START, ST_QUEUED, ST_CHANGING, ST_DONE, ST_N };
 
-static const char *const names[ST_N] = { "start", "changing", "done" };
+static const char *const names[ST_N] = { "start", "queued", "changing", "done" };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_CHANGING) | OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_QUEUED) | OP_BIT(ST_CHANGING) | OP_BIT(ST_DONE),
+	[ST_QUEUED] = OP_BIT(ST_CHANGING) | OP_BIT(ST_DONE),
 	[ST_CHANGING] = OP_BIT(ST_DONE),
 };
 
@@ -52,26 +53,52 @@ static void finish(struct ctl_unpublish *u)
 	op_move(op, ST_DONE);
 }
 
+static void change(struct ctl_unpublish *u)
+{
+	op_move(&u->rpc.op, ST_CHANGING);
+	change_start(&u->change, u->rpc.csi, &u->rpc.op);
+}
+
+static void do_start(struct ctl_unpublish *u)
+{
+	const request *req = req_of(&u->rpc);
+
+	/* A malformed id names no volume, and never reaches the box. */
+	if (op_failed(&u->rpc.op) || !id_is_volume(req->volume_id)) {
+		finish(u);
+		return;
+	}
+	id_record_node(req->node_id, u->node);
+	u->change.id = req->volume_id;
+	u->change.ask.node = u->node;
+	u->turn = vmi_turn_begin(u->rpc.csi->vmi, &u->rpc.arena, req->volume_id,
+				 req->node_id, &u->rpc.op);
+	if (u->turn)
+		op_move(&u->rpc.op, ST_QUEUED);
+	else
+		change(u);
+}
+
 static void step(struct op *op)
 {
 	struct rpc *rpc = CONTAINER_OF(op, struct rpc, op);
 	struct ctl_unpublish *u = CONTAINER_OF(rpc, struct ctl_unpublish, rpc);
-	const request *req = req_of(rpc);
 
 	switch (op->state) {
 	case ST_START:
-		/* A malformed id names no volume, and never reaches the box. */
-		if (op_failed(op) || !id_is_volume(req->volume_id)) {
-			finish(u);
+		do_start(u);
+		return;
+	case ST_QUEUED:
+		op_fail_err(op, &u->turn->op.err);
+		if (!op_failed(op)) {
+			change(u);
 			return;
 		}
-		id_record_node(req->node_id, u->node);
-		u->change.id = req->volume_id;
-		u->change.ask.node = u->node;
-		op_move(op, ST_CHANGING);
-		change_start(&u->change, rpc->csi, op);
+		vmi_turn_leave(u->turn);
+		finish(u);
 		return;
 	case ST_CHANGING:
+		vmi_turn_leave(u->turn);
 		op_fail_err(op, &u->change.op.err);
 		finish(u);
 		return;
@@ -83,8 +110,12 @@ static void step(struct op *op)
 static void interrupt(struct op *op)
 {
 	struct rpc *rpc = CONTAINER_OF(op, struct rpc, op);
+	struct ctl_unpublish *u = CONTAINER_OF(rpc, struct ctl_unpublish, rpc);
 
-	change_cancel(&CONTAINER_OF(rpc, struct ctl_unpublish, rpc)->change);
+	if (op->state == ST_QUEUED)
+		vmi_turn_cancel(u->turn);
+	else
+		change_cancel(&u->change);
 }
 
 const struct op_type ctl_unpublish_type = {

@@ -1,6 +1,7 @@
 #ifndef CSI_CONTROLLER_UNPUBLISH_H
 #define CSI_CONTROLLER_UNPUBLISH_H
 #include "csi/controller/change.h"
+#include "csi/controller/vmi_turn.h"
 #include "csi/dispatch.h"
 #include "csi/ids.h"
 
@@ -9,6 +10,7 @@
  * A volume that is gone is OK: there is nothing left to write to. */
 struct ctl_unpublish {
 	struct rpc rpc;
+	struct vmi_turn *turn; /* in the arena; NULL: none to wait for */
 	struct change change;
 	char node[ID_NODE];
 };

@@ -260,6 +260,19 @@ void vmi_turn_enter(struct vmi_turn *t, struct vmi *v, struct op *parent)
 	op_set_deadline(&t->op, parent->deadline_ms);
 }
 
+struct vmi_turn *vmi_turn_begin(struct vmi *v, struct arena *a, const char *volume,
+				const char *node, struct op *parent)
+{
+	struct vmi_turn *t = v ? arena_alloc(a, sizeof(*t)) : NULL;
+
+	if (!t)
+		return NULL;
+	t->volume = volume;
+	t->node = node;
+	vmi_turn_enter(t, v, parent);
+	return t;
+}
+
 void vmi_turn_cancel(struct vmi_turn *t)
 {
 	op_cancel(&t->op, t->parent->err.code);
@@ -269,7 +282,7 @@ void vmi_turn_cancel(struct vmi_turn *t)
  * not end within one another. */
 void vmi_turn_leave(struct vmi_turn *t)
 {
-	struct vmi_place *p = vmi_quit(t->vmi, &t->place);
+	struct vmi_place *p = t ? vmi_quit(t->vmi, &t->place) : NULL;
 
 	if (p) {
 		struct vmi_turn *first = CONTAINER_OF(p, struct vmi_turn, place);

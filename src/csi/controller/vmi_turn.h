@@ -1,5 +1,6 @@
 #ifndef CSI_CONTROLLER_VMI_TURN_H
 #define CSI_CONTROLLER_VMI_TURN_H
+#include "core/arena.h"
 #include "csi/controller/vmi.h"
 #include "k8s/k8s.h"
 
@@ -28,9 +29,13 @@ struct vmi_turn {
 /* Takes a reference on the parent, and its deadline, and wakes it. Fails only when it is
  * cancelled or the deadline passes. */
 void vmi_turn_enter(struct vmi_turn *t, struct vmi *v, struct op *parent);
+/* The same of one made in the arena, for who rarely needs one. NULL: nothing is waited
+ * for (v is NULL, or no memory). */
+struct vmi_turn *vmi_turn_begin(struct vmi *v, struct arena *a, const char *volume,
+				const char *node, struct op *parent);
 /* For the parent's interrupt. */
 void vmi_turn_cancel(struct vmi_turn *t);
 /* When the work is done: the next one goes on. Harmless when there was no turn, when the
- * op failed (it is in no queue then) and when it was never entered. */
+ * op failed (it is in no queue then), when it was never entered, and for NULL. */
 void vmi_turn_leave(struct vmi_turn *t);
 #endif
