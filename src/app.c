@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "csi/controller/attachments.h"
+#include "csi/controller/migrations.h"
 #include "metrics/process.h"
 #include "nvme/loop.h"
 #include "nvme/tcp.h"
@@ -45,7 +46,8 @@ static int build_controller(struct app *a, struct err *err)
 		.is_cluster_awaited = has_kube,
 		.max_sessions = (unsigned)c->rds_sessions,
 		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
-		.adopt_unmarked = c->adopt_unmarked,
+		/* With Kubernetes a PV of ours decides, and the controller knows them. */
+		.adopt_unmarked = c->adopt_unmarked || has_kube,
 	};
 
 	if (has_kube && build_kube(a, err))
@@ -157,15 +159,26 @@ static void collect_active(void *ctx, struct expo *x)
 {
 	const struct app *a = ctx;
 
-	if (a->csi.k8s && !k8s_is_current(a->csi.k8s))
-		return;
-	expo_put(x, (double)attachments_count(a->csi.attachments), NULL);
+	size_t n;
+
+	if (attachments_gauge(a->csi.attachments, &n))
+		expo_put(x, (double)n, NULL);
+}
+
+static void collect_migrations(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	const struct migrations *m = attachments_migrations(a->csi.attachments);
+
+	if (m)
+		expo_put(x, migrations_active(m), NULL);
 }
 
 static int build_metrics(struct app *a, struct err *err)
 {
 	const struct expo_source sources[] = {
 		{ METRIC_CONNECTIONS_ACTIVE, collect_active, a },
+		{ METRIC_MIGRATIONS_ACTIVE, collect_migrations, a },
 		{ METRIC_RPCS_IN_FLIGHT, collect_in_flight, a },
 		{ METRIC_BUILD_INFO, collect_build, a },
 		{ METRIC_PROCESS_CPU, process_cpu, NULL },
@@ -205,6 +218,10 @@ static void fill_csi(struct app *a)
 		.nvme_port = NVME_PORT,
 		.fence_settle_ms = c->fence_settle_ms,
 		.may_adopt_unmarked = c->adopt_unmarked,
+		.attach = { .grace_ms = c->attachment_grace_ms,
+			    .interval_ms = c->attachment_interval_ms > K8S_STALE_MS
+						   ? c->attachment_interval_ms
+						   : K8S_STALE_MS + 1 },
 		.nqn_prefix = c->nqn_prefix,
 		.max_volumes = (int64_t)c->max_volumes,
 	};

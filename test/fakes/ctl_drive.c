@@ -59,10 +59,9 @@ static void stop_attachments(struct ctl *c)
 {
 	bool is_stopped = false;
 
-	if (c->csi.attachments) {
-		attachments_stop(c->csi.attachments, on_stopped, &is_stopped);
+	if (c->csi.attachments &&
+	    attachments_stop(c->csi.attachments, on_stopped, &is_stopped))
 		t_run_until(&c->l, is_stopped);
-	}
 	attachments_free(c->csi.attachments);
 	c->csi.attachments = NULL;
 }

@@ -5,14 +5,12 @@
 #include "core/log.h"
 #include "fakes/slow_k8s.h"
 
-
-
 /* Two controllers over one box and one cluster, of which each sees what its watches have
- * brought so far, up to a minute late and each kind by a time of its own. The Lease moves;
- * a controller dies between the box's answer and the attacher's word to the API server;
- * answers are lost and scripts run on late; nodes are deleted, tainted, go deaf and come
- * back rebooted; VolumeAttachments are forced away. Whatever happens: one writer at most
- * is in the record and can reach the volume, and no volume is stuck for good. */
+ * brought so far, up to a minute late and each kind by a time of its own. The Lease
+ * moves; a controller dies between the box's answer and the attacher's word to the API
+ * server; answers are lost and scripts run on late; nodes are deleted, tainted, go deaf
+ * and come back rebooted; VolumeAttachments are forced away. Whatever happens: one writer
+ * at most is in the record and can reach the volume, and no volume is stuck for good. */
 #define GIB (INT64_C(1) << 30)
 
 enum { N_NODES = 3, N_VOLUMES = 2, N_CONTROLLERS = 2, MAX_ZOMBIES = 4096 };
@@ -54,7 +52,8 @@ struct world {
 		unsigned n;
 		char nqn[RDS_NQN_MAX + 1];
 	} zombies[MAX_ZOMBIES];
-	unsigned n_zombies, n_calls, n_done, n_grants, n_kills, n_fences, n_forced, n_moves;
+	unsigned n_zombies, n_calls, n_done, n_grants, n_kills, n_fences, n_forced,
+		n_moves;
 	bool is_calm;
 	uint64_t seed;
 	char violation[200];
@@ -117,8 +116,10 @@ static enum fake_fault choose(struct fake_rds *f, const struct rds_req *req)
 	w->n_fences += req->kind == RDS_FENCE_FINISH;
 	if (w->is_calm || dice >= 12)
 		return FAKE_FINE;
-	return dice < 5 ? FAKE_LATE : dice < 9 ? FAKE_LOSE : dice < 11 ? FAKE_DROP
-								       : FAKE_REFUSE;
+	return dice < 5	   ? FAKE_LATE
+	       : dice < 9  ? FAKE_LOSE
+	       : dice < 11 ? FAKE_DROP
+			   : FAKE_REFUSE;
 }
 
 /* ---- the cluster ---------------------------------------------------------------------
@@ -153,12 +154,12 @@ static void put_node(unsigned n)
 static void put_va(struct place *p)
 {
 	char name[64];
-	struct k8s_va va = { .o = { .kind = K8S_VA,
-				    .name = name,
-				    .is_deleting = p->is_leaving },
-			     .node = node_names[p->n],
-			     .pv = pvs[p->v],
-			     .is_attached = p->is_attached };
+	struct k8s_va va = {
+		.o = { .kind = K8S_VA, .name = name, .is_deleting = p->is_leaving },
+		.node = node_names[p->n],
+		.pv = pvs[p->v],
+		.is_attached = p->is_attached
+	};
 
 	snprintf(name, sizeof(name), "csi-%u-%u", p->v, p->n);
 	if (p->has_va)
@@ -176,8 +177,8 @@ static bool is_heard(unsigned n)
 		fake_k8s_find(&w->api, K8S_NODE, NULL, node_names[n]);
 
 	for (unsigned i = 0; i < N_CONTROLLERS; i++) {
-		const struct k8s_object *o = k8s_store_find(
-			&w->c[i].k8s.k8s.stores[K8S_NODE], node_names[n]);
+		const struct k8s_object *o =
+			k8s_store_find(&w->c[i].k8s.k8s.stores[K8S_NODE], node_names[n]);
 
 		if (!o != !truth || (o && strcmp(o->version, truth->version) != 0))
 			return false;
@@ -220,9 +221,9 @@ static void end_controller(struct controller *c)
 	dispatch_cancel(&c->dispatch);
 	while (!dispatch_is_idle(&c->dispatch))
 		turn();
-	attachments_stop(c->csi.attachments, on_stopped, &is_stopped);
-	while (!is_stopped)
-		turn();
+	if (attachments_stop(c->csi.attachments, on_stopped, &is_stopped))
+		while (!is_stopped)
+			turn();
 	attachments_free(c->csi.attachments);
 }
 
@@ -299,9 +300,8 @@ static void start_unpublish(struct place *p)
 
 static void published(struct place *p)
 {
-	Csi__V1__ControllerPublishVolumeResponse *resp =
-		ctl_reply(&p->call,
-			  &csi__v1__controller_publish_volume_response__descriptor);
+	Csi__V1__ControllerPublishVolumeResponse *resp = ctl_reply(
+		&p->call, &csi__v1__controller_publish_volume_response__descriptor);
 
 	w->n_grants++;
 	p->is_attached = true;

@@ -163,15 +163,19 @@ static void run(struct annotate *a)
 	op_start(&a->op, &annotate_type, a->csi->loop, on_done);
 }
 
-void annotate_stop(struct annotate *a, void (*stopped)(void *arg), void *arg)
+bool annotate_stop(struct annotate *a, void (*stopped)(void *arg), void *arg)
 {
 	drop_words(a);
 	a->stopped = stopped;
 	a->stopped_arg = arg;
 	if (a->is_running)
 		op_cancel(&a->op, ERR_CANCELLED);
-	else
-		stopped(arg);
+	return a->is_running;
+}
+
+bool annotate_is_busy(const struct annotate *a)
+{
+	return a->is_running;
 }
 
 /* RFC 3339 with microseconds, as older drivers wrote it. */

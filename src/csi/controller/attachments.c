@@ -128,12 +128,14 @@ void attachments_free(struct attachments *a)
 	mem_free(a);
 }
 
-void attachments_stop(struct attachments *a, void (*stopped)(void *arg), void *arg)
+bool attachments_stop(struct attachments *a, void (*stopped)(void *arg), void *arg)
 {
-	if (a->annotate)
-		annotate_stop(a->annotate, stopped, arg);
-	else
-		stopped(arg);
+	return a->annotate && annotate_stop(a->annotate, stopped, arg);
+}
+
+bool attachments_is_busy(const struct attachments *a)
+{
+	return a->annotate && annotate_is_busy(a->annotate);
 }
 
 struct watched *attachments_watched(const struct attachments *a)

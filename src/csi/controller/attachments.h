@@ -24,9 +24,10 @@ enum { ATTACHMENTS_MAX_BELIEFS = 20000 }; /* the least recently used one goes */
  * borrowed for the life of the object. */
 struct attachments *attachments_new(struct csi *csi, const char *known_nodes);
 void attachments_free(struct attachments *a); /* accepts NULL */
-/* Ends what runs in the background; stopped() comes later, or at once when there is
- * nothing. Before the k8s port ends. */
-void attachments_stop(struct attachments *a, void (*stopped)(void *arg), void *arg);
+/* Ends what runs in the background, before the k8s port ends. False: nothing does. True:
+ * stopped() comes later. */
+bool attachments_stop(struct attachments *a, void (*stopped)(void *arg), void *arg);
+bool attachments_is_busy(const struct attachments *a); /* in the background */
 
 /* Distinct volumes with a holder, for the gauge. False: not known, without the first
  * complete lists; then there is no such number. Never waits. */
