@@ -1,6 +1,6 @@
 # libFuzzer with ASan and UBSan, by clang alone: test/fuzz/fuzz_x.c, seeds in test/fuzz/corpus/x.
 .PHONY: fuzz-smoke
-FUZZ         := wire h2conn request record ros_reply http1
+FUZZ         := wire h2conn request record ros_reply http1 k8s
 FUZZ_SECONDS ?= 30
 FUZZDIR      := build/fuzz-clang
 FUZZFLAGS    := -std=c11 -D_GNU_SOURCE -Isrc -Itest -I$(GEN) -g -O1 -pthread -Wall -Wextra -Werror \
@@ -16,6 +16,8 @@ FUZZSRC_ros_reply := $(FUZZSRC_record) src/rds/ros_reply.c src/rds/row.c src/rds
 FUZZSRC_http1 := src/core/http1.c src/core/buf.c src/core/mem.c src/core/err.c $(LLHTTPSRC)
 # llhttp's own warnings are not ours.
 FUZZFLAGS_http1 := $(LLHTTPFLAGS) -w
+FUZZSRC_k8s := src/k8s/split.c src/k8s/decode.c src/k8s/line.c src/k8s/object.c src/k8s/store.c \
+		src/core/json.c src/core/buf.c src/core/mem.c src/core/map.c src/core/err.c src/core/str.c
 
 fuzz-smoke: $(FUZZ:%=$(FUZZDIR)/fuzz_%)  ## each fuzz target for FUZZ_SECONDS (30)
 	@for t in $(FUZZ); do \
@@ -28,7 +30,7 @@ fuzz-smoke: $(FUZZ:%=$(FUZZDIR)/fuzz_%)  ## each fuzz target for FUZZ_SECONDS (3
 		grep -E 'executed_units|peak_rss' $(FUZZDIR)/$$t.log; \
 	done
 
-$(FUZZDIR)/fuzz_%: test/fuzz/fuzz_%.c Makefile test/fuzz.mk $(wildcard src/csi/*.[ch] src/csi/grpc/*.[ch] src/core/*.[ch] src/rds/*.[ch]) \
+$(FUZZDIR)/fuzz_%: test/fuzz/fuzz_%.c Makefile test/fuzz.mk $(wildcard src/k8s/*.[ch] src/csi/*.[ch] src/csi/grpc/*.[ch] src/core/*.[ch] src/rds/*.[ch]) \
 		$(GENH)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"

@@ -133,6 +133,13 @@ static int do_nested(struct k8s_list_split *s, const char *p, size_t n, size_t *
 	return hand_on(s, p, *used, err);
 }
 
+static int keep_name(struct k8s_list_split *s, const char *p, size_t n, struct err *err)
+{
+	if (s->part.len + n > KEY_MAX)
+		return junk("a name too long", err);
+	return keep(&s->part, p, n, err);
+}
+
 /* A string outside of nested values: a name (kept) or a value (skipped). */
 static int do_string(struct k8s_list_split *s, const char *p, size_t n, size_t *used,
 		     struct err *err)
@@ -147,12 +154,10 @@ static int do_string(struct k8s_list_split *s, const char *p, size_t n, size_t *
 			s->is_escaped = true;
 		else if (p[i] == '"') {
 			s->state = is_key ? AT_COLON : AFTER_VALUE;
-			return is_key ? keep(&s->part, p, i, err) : 0;
+			return is_key ? keep_name(s, p, i, err) : 0;
 		}
 	}
-	if (is_key && s->part.len + n > KEY_MAX)
-		return junk("a name too long", err);
-	return is_key ? keep(&s->part, p, n, err) : 0;
+	return is_key ? keep_name(s, p, n, err) : 0;
 }
 
 static void name_member(struct k8s_list_split *s)

@@ -225,10 +225,8 @@ static void ask_page(struct k8s_watch *w)
 				.limit = K8S_PAGE,
 				.next = w->more };
 
-	if (build_target(w, &t)) {
-		rest(w, ST_LIST_REST, 0);
-		return;
-	}
+	if (build_target(w, &t))
+		return rest(w, ST_LIST_REST, 0);
 	if (!w->more[0]) {
 		w->began_ms = now_ms(w);
 		k8s_store_list_begin(w->store);
@@ -285,6 +283,7 @@ static void end_list(struct k8s_watch *w)
 	w->more[0] = '\0';
 	w->n_lists++;
 	k8s_store_list_end(w->store, now_ms(w));
+	mem_trim(); /* each page was parsed into many small pieces */
 	log_info("k8s", "listed", KS("kind", kind_of(w)),
 		 KU("objects", w->store->objects.count),
 		 KU("took_ms", now_ms(w) - w->began_ms), KU("lists", w->n_lists));
@@ -339,10 +338,8 @@ static void ask_stream(struct k8s_watch *w)
 		.timeout_s = K8S_WATCH_MIN_S + rand_below(K8S_WATCH_MIN_S),
 	};
 
-	if (build_target(w, &t)) {
-		rest(w, ST_WATCH_REST, 0);
-		return;
-	}
+	if (build_target(w, &t))
+		return rest(w, ST_WATCH_REST, 0);
 	w->stream = (struct k8s_exchange){ .method = "GET",
 					   .target = w->target.data,
 					   .is_long = true,
@@ -363,7 +360,7 @@ static void ask_stream(struct k8s_watch *w)
 	clock_timer_start(w->op.loop, &w->silence, 0, on_silence);
 }
 
-/* The stream is over; how, as the rules want it. */
+/* How the stream ended, as the rules want it. */
 static struct k8s_ended ended(const struct k8s_watch *w)
 {
 	const struct k8s_exchange *x = &w->stream;

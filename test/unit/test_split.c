@@ -145,6 +145,17 @@ Test(split, what_is_no_list_is_refused)
 	refused("{\"a\":,\"items\":[],\"metadata\":{}}");
 	refused("{\"a\":1\"b\":2}");
 	refused("{\"a\":t[}");
+	for (int n = 256; n <= 257; n++) {
+		char text[512], name[300];
+
+		memset(name, 'n', sizeof(name));
+		snprintf(text, sizeof(text), "{\"%.*s\":1,\"items\":[],\"metadata\":{}}",
+			 n, name);
+		if (n > 256)
+			refused(text);
+		else
+			same_however_cut(text, "M{}|");
+	}
 }
 
 Test(split, every_shorter_list_is_refused)

@@ -147,7 +147,7 @@ Test(watch, lists_in_pages_and_watches_from_there)
 	start();
 	cr_assert_not(lab.store.is_complete);
 	pass(10000);
-	told("+a +b ~a -b +c ");
+	told("+a +b ~a ~b -b +c "); /* deleted: told with its last state first */
 	cr_assert(lab.store.is_complete);
 	cr_assert_str_eq(seam.targets[0], "/api/v1/nodes?limit=500");
 	cr_assert_str_eq(seam.targets[1], "/api/v1/nodes?limit=500&continue=t2");
