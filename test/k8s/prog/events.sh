@@ -58,7 +58,7 @@ t_events_cannot_be_made() {
 	eventually 10 has_event events VolumeAttached
 	n=$(complaints)
 
-	echo 'create events' >>"$D/log/expected-refusals"
+	printf '%s events\n' create patch >>"$D/log/expected-refusals"
 	forbid
 	eventually 20 no_event
 	calls "refused (403)"
@@ -69,9 +69,10 @@ t_events_cannot_be_made() {
 	calls "failing (500)"
 
 	# An address of a link with nobody on it: nothing ever answers.
-	ip link add void type dummy
+	ip link add void type veth peer name void-end
 	ip address add 10.96.0.1/24 dev void
-	ip link set void up
+	ip link set void-end up
+	ip link set void arp off up
 	hook https://10.96.0.2/
 	sleep 3
 	calls "never answered"
