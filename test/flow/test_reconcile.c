@@ -299,7 +299,7 @@ Test(reconcile, a_list_that_fails_changes_nothing)
 		l.c.box.fault = FAKE_REFUSE;
 		rlab_rounds(&l, 1);
 		cr_assert_eq(rlab_changes(&l), 0);
-		cr_assert_eq(l.r.shared.stats.errors, i + 1);
+		cr_assert_eq(l.r.shared.stats.errors, i + 1u);
 	}
 	rlab_rounds(&l, 1);
 	cr_assert_eq(rlab_done(&l, RECONCILE_GIVE_WAY), 1);
