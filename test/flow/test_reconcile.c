@@ -271,6 +271,22 @@ Test(reconcile, a_deleted_node_brings_the_round_forward)
 	rlab_close(&l);
 }
 
+Test(reconcile, who_has_just_come_to_lead_looks_soon)
+{
+	rlab_open(&l);
+	lose("pvc-1");
+	l.f->is_leader = false;
+	rlab_start(&l);
+	rlab_pass(&l, 15000);
+	cr_assert_eq(l.r.shared.stats.rounds, 2);
+	cr_assert_eq(l.f->n_requests, 0);
+	l.f->is_leader = true;
+	rlab_pass(&l, 15000);
+	rlab_pass(&l, RLAB_INTERVAL_MS);
+	cr_assert_eq(deletes(), 1);
+	rlab_close(&l);
+}
+
 Test(reconcile, a_round_clears_some_and_the_next_the_rest)
 {
 	char id[32];

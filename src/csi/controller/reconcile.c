@@ -19,7 +19,11 @@ static const uint32_t next[ST_N] = {
 	[ST_BOX] = OP_BIT(ST_WAITING) | OP_BIT(ST_DONE),
 };
 
-enum { ATTACHMENT_INTERVAL_MS = 5 * 60 * 1000, ORPHAN_INTERVAL_MS = 3600 * 1000 };
+enum {
+	ATTACHMENT_INTERVAL_MS = 5 * 60 * 1000,
+	ORPHAN_INTERVAL_MS = 3600 * 1000,
+	PASSED_MS = 15 * 1000,
+};
 
 static void on_due(struct clock_timer *t)
 {
@@ -34,8 +38,14 @@ static void arm(struct reconcile *r)
 			  r->round_ms > now_ms ? r->round_ms - now_ms : 0, on_due);
 }
 
+/* One that does not lead yet, or has no whole lists yet, looks again soon: that costs
+ * nothing, and the first of two sightings comes the earlier. */
 static void wait(struct reconcile *r)
 {
+	uint64_t soon_ms = clock_now_ms(r->op.loop) + PASSED_MS;
+
+	if (!reconcile_may_act(&r->shared) && soon_ms < r->round_ms)
+		r->round_ms = soon_ms;
 	op_move(&r->op, ST_WAITING);
 	op_ref(&r->op);
 	arm(r);
