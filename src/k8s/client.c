@@ -270,9 +270,15 @@ const char *client_prefix(const struct k8s_client *c)
 	return c->conf.place.prefix;
 }
 
-int client_write_head(struct k8s_client *c, struct buf *head)
+size_t client_prepare(struct k8s_client *c)
 {
 	k8s_conf_refresh(&c->conf, clock_now_ms(c->op.loop));
+	return 128 + strlen(c->conf.place.authority) + strlen(c->user_agent) +
+	       c->conf.token.text.len;
+}
+
+int client_write_head(const struct k8s_client *c, struct buf *head)
+{
 	(void)buf_printf(head,
 			 "Host: %s\r\nUser-Agent: %s\r\nAccept: application/json\r\n",
 			 c->conf.place.authority, c->user_agent);

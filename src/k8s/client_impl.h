@@ -7,9 +7,12 @@
  * ordinary jobs, first come first served; each long job has its own. */
 enum { CLIENT_SHARED_MAX = 4, CLIENT_LONG_MAX = 16, CLIENT_QUEUE_MAX = 512 };
 
-/* Reads credentials anew where they are old. Then appends the header lines that are the
- * same for each request, the one that proves who we are among them. */
-int client_write_head(struct k8s_client *c, struct buf *head);
+/* Reads credentials anew where they are old; then the room that client_write_head needs
+ * at most. */
+size_t client_prepare(struct k8s_client *c);
+/* Appends the header lines that are the same for each request, the one that proves who we
+ * are among them. */
+int client_write_head(const struct k8s_client *c, struct buf *head);
 const char *client_prefix(const struct k8s_client *c); /* of each request's path */
 uv_loop_t *client_loop(const struct k8s_client *c);
 /* For j->serial: exchanges make their first step in any order. */

@@ -20,7 +20,7 @@ static const uint32_t next[ST_N] = {
 	[ST_AGAIN] = OP_BIT(ST_DONE),
 };
 
-enum { LINES_MAX = 1024, RETRY_AFTER_MAX_S = 60 };
+enum { OWN_LINES_MAX = 256, RETRY_AFTER_MAX_S = 60 };
 
 struct impl {
 	struct conn_job job;
@@ -92,13 +92,14 @@ static int write_request(const struct k8s_exchange *x, struct k8s_client *c,
 
 	if (check(x, err))
 		return -1;
-	if (buf_reserve(b, K8S_TOKEN_MAX + LINES_MAX + strlen(x->target) + n_body))
+	if (buf_reserve(b, client_prepare(c) + OWN_LINES_MAX + strlen(client_prefix(c)) +
+				   strlen(x->target) + n_body))
 		return err_nomem(err);
 	(void)buf_printf(b, "%s %s%s HTTP/1.1\r\n", x->method, client_prefix(c),
 			 x->target);
 	(void)client_write_head(c, b);
 	if (x->body && x->content_type)
-		(void)buf_printf(b, "Content-Type: %.128s\r\n", x->content_type);
+		(void)buf_printf(b, "Content-Type: %.96s\r\n", x->content_type);
 	if (x->body || !is_bodiless(x->method))
 		(void)buf_printf(b, "Content-Length: %zu\r\n", n_body);
 	(void)buf_puts(b, "\r\n");

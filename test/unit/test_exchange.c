@@ -1,6 +1,8 @@
 /* Exchanges with an API server over TLS: what they carry, how connections are shared. */
 #include "k8s/exchange.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,6 +336,40 @@ Test(exchange, plain_http_where_the_kubeconfig_says_so)
 	wire_expect(&w, 200, "hello world");
 	wire_expect(&w, 200, "hello world");
 	cr_assert_eq(w.peer.n_conns, 1);
+	wire_close(&w);
+}
+
+static int n_looked;
+
+static void look(uv_handle_t *h, void *arg)
+{
+	struct sockaddr_in to;
+	int len = sizeof(to), on = 0, idle = 0, every = 0;
+	socklen_t n = sizeof(int);
+	unsigned unacked = 0;
+	uv_os_fd_t fd;
+
+	(void)arg;
+	if (h->type != UV_TCP ||
+	    uv_tcp_getpeername((uv_tcp_t *)h, (struct sockaddr *)&to, &len) ||
+	    ntohs(to.sin_port) != w.peer.port)
+		return;
+	cr_assert_eq(uv_fileno(h, &fd), 0);
+	getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &n);
+	getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &n);
+	getsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, &n);
+	getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, &n);
+	cr_assert(on && idle == 30 && every == 30 && unacked == 30000);
+	n_looked++;
+}
+
+Test(exchange, a_dead_network_is_noticed_by_the_kernel)
+{
+	wire_open(&w, 0);
+	w.peer.answer = hello;
+	wire_expect(&w, 200, "hello world");
+	uv_walk(&w.l.uv, look, NULL);
+	cr_assert_eq(n_looked, 1);
 	wire_close(&w);
 }
 
