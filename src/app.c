@@ -13,19 +13,29 @@
 #include "rds/ros.h"
 
 enum { GRACE_MS = 5000, NVME_PORT = 4420 };
+/* Two sightings must be further apart than the stores may be behind. */
+enum { SIGHTINGS_MS = K8S_STALE_MS + 30 * 1000 };
 
 static int build_kube(struct app *a, struct err *err)
 {
+	const struct config *c = &a->config;
 	const struct kube_conf conf = {
-		.kubeconfig = a->config.kubeconfig,
-		.ns = a->config.lease_namespace,
-		.cluster_id = a->config.cluster_id,
+		.kubeconfig = c->kubeconfig,
+		.ns = c->lease_namespace,
+		.cluster_id = c->cluster_id,
+		.reconcile = {
+			.attachment_interval_ms = c->attachment_interval_ms,
+			.orphan_interval_ms = c->orphan_interval_ms,
+			.orphan_grace_ms = c->orphan_grace_ms,
+			.is_orphan_hunted = c->orphans,
+			.is_orphan_dry_run = c->orphan_dry_run,
+		},
 	};
 
 	if (kube_open(&a->kube, &a->csi, &conf, err))
 		return -1;
-	if (a->config.vmi_serialization) {
-		vmi_init(&a->vmi, a->csi.k8s, a->config.vmi_cache_ttl_ms);
+	if (c->vmi_serialization) {
+		vmi_init(&a->vmi, a->csi.k8s, c->vmi_cache_ttl_ms);
 		a->csi.vmi = &a->vmi;
 	}
 	return 0;
@@ -158,7 +168,6 @@ static bool is_ready(void *ctx, struct buf *why)
 static void collect_active(void *ctx, struct expo *x)
 {
 	const struct app *a = ctx;
-
 	size_t n;
 
 	if (attachments_gauge(a->csi.attachments, &n))
@@ -174,11 +183,20 @@ static void collect_migrations(void *ctx, struct expo *x)
 		expo_put(x, migrations_active(m), NULL);
 }
 
+static void collect_leader(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+
+	if (a->csi.k8s)
+		expo_put(x, k8s_is_leader(a->csi.k8s), NULL);
+}
+
 static int build_metrics(struct app *a, struct err *err)
 {
 	const struct expo_source sources[] = {
 		{ METRIC_CONNECTIONS_ACTIVE, collect_active, a },
 		{ METRIC_MIGRATIONS_ACTIVE, collect_migrations, a },
+		{ METRIC_LEADER, collect_leader, a },
 		{ METRIC_RPCS_IN_FLIGHT, collect_in_flight, a },
 		{ METRIC_BUILD_INFO, collect_build, a },
 		{ METRIC_PROCESS_CPU, process_cpu, NULL },
@@ -217,11 +235,11 @@ static void fill_csi(struct app *a)
 		.rds_address = c->rds_address,
 		.nvme_port = NVME_PORT,
 		.fence_settle_ms = c->fence_settle_ms,
-		.may_adopt_unmarked = c->adopt_unmarked,
 		.attach = { .grace_ms = c->attachment_grace_ms,
-			    .interval_ms = c->attachment_interval_ms > K8S_STALE_MS
+			    .interval_ms = c->attachment_interval_ms > SIGHTINGS_MS
 						   ? c->attachment_interval_ms
-						   : K8S_STALE_MS + 1 },
+						   : SIGHTINGS_MS },
+		.may_adopt_unmarked = c->adopt_unmarked,
 		.nqn_prefix = c->nqn_prefix,
 		.max_volumes = (int64_t)c->max_volumes,
 	};

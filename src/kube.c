@@ -4,22 +4,34 @@
 #include <string.h>
 #include <unistd.h>
 
-/* start ─► running ─► leaving ─► silencing ─► hanging-up ─► done
+#include "csi/controller/attachments.h"
+
+/* start ─► running ─► settling ─► leaving ─► silencing ─► hanging-up ─► done
  *
- * running: until kube_stop.                 leaving: the Lease is being given back
+ * running: until kube_stop and the last annotation's end
+ * settling: the reconcilers' round ends     leaving: the Lease is being given back
  * silencing: Events that wait are dropped   hanging-up: watches and connections end
  *
  * Failure modes: none of its own. What the API server does not give is asked for again by
  * whoever wants it. */
-enum { ST_START, ST_RUNNING, ST_LEAVING, ST_SILENCING, ST_HANGING_UP, ST_DONE, ST_N };
+enum {
+	ST_START,
+	ST_RUNNING,
+	ST_SETTLING,
+	ST_LEAVING,
+	ST_SILENCING,
+	ST_HANGING_UP,
+	ST_DONE,
+	ST_N
+};
 
 static const char *const names[ST_N] = {
-	"start", "running", "leaving", "silencing", "hanging-up", "done",
+	"start", "running", "settling", "leaving", "silencing", "hanging-up", "done",
 };
 static const uint32_t next[ST_N] = {
-	[ST_START] = OP_BIT(ST_RUNNING),     [ST_RUNNING] = OP_BIT(ST_LEAVING),
-	[ST_LEAVING] = OP_BIT(ST_SILENCING), [ST_SILENCING] = OP_BIT(ST_HANGING_UP),
-	[ST_HANGING_UP] = OP_BIT(ST_DONE),
+	[ST_START] = OP_BIT(ST_RUNNING),	[ST_RUNNING] = OP_BIT(ST_SETTLING),
+	[ST_SETTLING] = OP_BIT(ST_LEAVING),	[ST_LEAVING] = OP_BIT(ST_SILENCING),
+	[ST_SILENCING] = OP_BIT(ST_HANGING_UP), [ST_HANGING_UP] = OP_BIT(ST_DONE),
 };
 
 static void on_cluster(struct op *op)
@@ -35,6 +47,11 @@ static void on_lease(struct op *op)
 static void on_events(struct op *op)
 {
 	op_unref_wake(&CONTAINER_OF(op, struct kube, events.op)->op);
+}
+
+static void on_reconcile(struct op *op)
+{
+	op_unref_wake(&CONTAINER_OF(op, struct kube, reconcile.op)->op);
 }
 
 static void on_api(void *arg)
@@ -63,7 +80,7 @@ static void do_start(struct kube *k)
 {
 	struct k8s *port = k8s_api_port(k->api);
 
-	k->op.refs += 3; /* the API client, the Lease, the Events */
+	k->op.refs += 4; /* the API client, the Events, the Lease, the reconcilers */
 	k8s_api_start(k->api, on_api, k);
 	k->events.conf = (struct events_conf){
 		.k8s = port,
@@ -78,6 +95,7 @@ static void do_start(struct kube *k)
 		.terms = lease_usual_terms,
 	};
 	lease_start(&k->lease, on_lease);
+	reconcile_start(&k->reconcile, k->csi, &k->conf.reconcile, on_reconcile);
 	if (!*k->cluster_id) {
 		op_ref(&k->op);
 		cluster_start(&k->cluster, port, k->cluster_id, on_cluster);
@@ -85,12 +103,12 @@ static void do_start(struct kube *k)
 	op_move(&k->op, ST_RUNNING);
 }
 
-static void do_leave(struct kube *k)
+static void do_settle(struct kube *k)
 {
 	if (!is_over(&k->cluster.op))
 		op_cancel(&k->cluster.op, ERR_CANCELLED);
-	lease_stop(&k->lease);
-	op_move(&k->op, ST_LEAVING);
+	reconcile_stop(&k->reconcile);
+	op_move(&k->op, ST_SETTLING);
 }
 
 /* Each part that ends wakes it in any state, so each state looks whether its own is over.
@@ -107,10 +125,16 @@ static void step(struct op *op)
 		case ST_RUNNING:
 			if (!op_failed(op))
 				return;
-			do_leave(k);
+			do_settle(k);
+			break;
+		case ST_SETTLING:
+			if (!is_over(&k->reconcile.op) || !is_over(&k->cluster.op))
+				return;
+			lease_stop(&k->lease);
+			op_move(op, ST_LEAVING);
 			break;
 		case ST_LEAVING:
-			if (!is_over(&k->lease.op) || !is_over(&k->cluster.op))
+			if (!is_over(&k->lease.op))
 				return;
 			events_stop(&k->events);
 			op_move(op, ST_SILENCING);
@@ -177,9 +201,14 @@ void kube_start(struct kube *k, void (*done)(struct op *op))
 	op_start(&k->op, &kube_type, k->csi->loop, done);
 }
 
+static void on_annotated(void *arg)
+{
+	op_cancel(&((struct kube *)arg)->op, ERR_CANCELLED);
+}
+
 void kube_stop(struct kube *k)
 {
-	op_cancel(&k->op, ERR_CANCELLED);
+	attachments_stop(k->csi->attachments, on_annotated, k);
 }
 
 void kube_close(struct kube *k)

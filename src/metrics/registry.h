@@ -24,6 +24,7 @@ enum metric_id {
 	METRIC_FENCES, /* enum metric_status */
 	METRIC_FENCES_PENDING,
 	METRIC_DISAGREEMENTS,
+	METRIC_LEADER,
 	METRIC_RPCS,	    /* a method of CSI, a code of gRPC */
 	METRIC_RPC_SECONDS, /* a method of CSI */
 	METRIC_RPCS_IN_FLIGHT,

@@ -135,6 +135,9 @@ const struct metric metrics_table[METRIC_N] = {
 				   "Publishes refused because the box and the cluster's "
 				   "objects name different holders.",
 				   METRIC_COUNTER, METRIC_ON_CONTROLLER },
+	[METRIC_LEADER] = { "rds_csi_leader",
+			    "1 while this controller holds the driver's Lease, else 0.",
+			    METRIC_GAUGE, METRIC_ON_CONTROLLER, .has_collector = true },
 	[METRIC_RPCS] = { "rds_csi_rpcs_total", "CSI calls answered.", METRIC_COUNTER,
 			  METRIC_ON_BOTH, .is_sparse = true,
 			  .labels = { LABEL("method", methods), LABEL("code", codes) } },
