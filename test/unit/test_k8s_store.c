@@ -202,3 +202,35 @@ Test(k8s_store, a_put_without_memory_leaves_it_as_it_was)
 	}
 	close_store(&s);
 }
+
+Test(k8s_store, an_unreadable_object_keeps_its_old_state_and_its_name)
+{
+	struct k8s_store s;
+	struct ear e;
+
+	open_ear(&e, &s);
+	put(&s, "a", "1", "10");
+	cr_assert_eq(k8s_store_put_unreadable(&s, "a"), 0);
+	cr_assert_eq(k8s_store_put_unreadable(&s, "a"), 0);
+	cr_assert_eq(k8s_store_put_unreadable(&s, "b"), 0);
+	cr_assert_eq(s.unreadable.count, 2);
+	expect(&e, "+a:1 ");
+	k8s_store_list_begin(&s);
+	cr_assert_eq(k8s_store_put_unreadable(&s, "a"), 0);
+	k8s_store_list_end(&s, 5);
+	expect(&e, "");
+	cr_assert(k8s_store_is_unreadable(&s, "a") && !k8s_store_is_unreadable(&s, "b"));
+	put(&s, "a", "1", "11");
+	cr_assert_not(k8s_store_is_unreadable(&s, "a"));
+	(void)k8s_store_put_unreadable(&s, "a");
+	k8s_store_remove(&s, "a");
+	cr_assert_eq(s.unreadable.count, 0);
+	for (int i = 0; i <= K8S_UNREADABLE_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%d", i);
+		cr_assert_eq(k8s_store_put_unreadable(&s, name) != 0,
+			     i == K8S_UNREADABLE_MAX);
+	}
+	close_store(&s);
+}
