@@ -194,6 +194,7 @@ static void drop_va(struct watched *w, struct watched_va *va, bool is_by_list)
 	va->is_attached = false;
 }
 
+/* Another object under the same name is told as one gone and one come. */
 static void on_va(struct k8s_listener *l, const struct k8s_object *before,
 		  const struct k8s_object *after)
 {
@@ -204,10 +205,6 @@ static void on_va(struct k8s_listener *l, const struct k8s_object *before,
 		if (va)
 			drop_va(w, va, is_by_list(&w->k8s->stores[K8S_VA], before));
 		return;
-	}
-	if (va && strcmp(va->uid, after->uid) != 0) {
-		drop_va(w, va, false);
-		va = NULL;
 	}
 	if (!va) {
 		w->is_broken |= add_va(w, K8S_VA_OF(after)) != 0;
