@@ -1,9 +1,9 @@
 #include "fakes/ctl_cluster.h"
 
 /* rds_csi_nvme_connections_active against a model of it: volumes with one PV or two, of
- * their own name or another; VolumeAttachments that are made and never attached, that lose
- * their status again, that stay when the volume was let go; and a controller that starts
- * anew. */
+ * their own name or another; VolumeAttachments that are made and never attached, that
+ * lose their status again, that stay when the volume was let go; and a controller that
+ * starts anew. */
 enum { N_VOLUMES = 6, N_PVS = 8, STEPS = 200, RESTARTS = 10 };
 
 struct object {
@@ -175,7 +175,8 @@ Test(ctl_gauge, it_is_the_number_of_volumes_that_somebody_holds)
 			name_pv(pv, name);
 			fake_k8s_pv(&m->c.cluster, name, handle_of(pv));
 			if (pv < N_VOLUMES)
-				cr_assert_eq(ctl_create(&m->c, handle_of(pv), GIB), ERR_OK);
+				cr_assert_eq(ctl_create(&m->c, handle_of(pv), GIB),
+					     ERR_OK);
 		}
 		for (m->n_steps = 0; m->n_steps < STEPS; m->n_steps++) {
 			step();
@@ -192,7 +193,8 @@ Test(ctl_gauge, it_is_the_number_of_volumes_that_somebody_holds)
 	}
 }
 
-/* Sixteen volumes, a new process: right at once, and absent before the lists are whole. */
+/* Sixteen volumes, a new process: right at once, and absent before the lists are whole.
+ */
 Test(ctl_gauge, a_new_process_knows_it_from_the_objects_alone)
 {
 	struct ctl c;

@@ -199,6 +199,33 @@ Test(ctl_k8s_objects, a_disk_that_no_PV_names_and_no_record_marks_is_not_deleted
 	ctl_close(&c);
 }
 
+/* An object that could not be decoded may say anything. */
+Test(ctl_k8s_objects, what_cannot_be_read_is_not_concluded_from)
+{
+	struct k8s_store *vas, *nodes;
+	struct ctl c;
+
+	open_with_volume(&c);
+	vas = &c.cluster.k8s.stores[K8S_VA];
+	nodes = &c.cluster.k8s.stores[K8S_NODE];
+	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
+	cr_assert_eq(k8s_store_put_unreadable(nodes, "node-a"), 0);
+	cr_assert_eq(detach(&c, "node-a"), ERR_OK);
+	cr_assert_eq(fake_k8s_count(&c.cluster, K8S_GET, K8S_NODE), 1);
+	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-a"), ERR_PRECONDITION);
+	cr_assert_eq(k8s_store_put_unreadable(vas, "csi-x"), 0);
+	cr_assert_eq(ctl_delete(&c, "pvc-1"), ERR_UNAVAILABLE);
+	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_OK,
+		     "the record says enough");
+	cr_assert_eq(ctl_unpublish(&c, "pvc-1", "node-b"), ERR_OK);
+	row(&c)->record = (struct rds_record){ .kind = RDS_RECORD_NONE };
+	ctl_restart(&c);
+	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_UNAVAILABLE);
+	k8s_store_remove(vas, "csi-x");
+	cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_OK, "%s", ctl_message());
+	ctl_close(&c);
+}
+
 Test(ctl_k8s_objects, unpublish_of_every_node_is_judged_by_each)
 {
 	struct ctl c;

@@ -170,6 +170,9 @@ static void do_free(struct ctl_delete *d)
 	struct watched *w = attachments_watched(d->rpc.csi->attachments);
 	const struct watched_va *va = w ? watched_next(w, id, NULL) : NULL;
 
+	if (w && d->rpc.csi->k8s->stores[K8S_VA].unreadable.count)
+		op_fail(op, ERR_UNAVAILABLE,
+			"a VolumeAttachment cannot be read; it may be the volume's");
 	if (va)
 		op_fail(op, ERR_PRECONDITION,
 			"a VolumeAttachment of node %.64s names the volume", va->node);

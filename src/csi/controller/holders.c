@@ -116,6 +116,12 @@ int holders_gather(struct holders *h, struct csi *csi, const struct holders_ask 
 	struct watched_release over = { .now_ms = clock_now_ms(csi->loop) };
 	char node[ID_NODE], gone[ID_NODE];
 
+	/* Where the objects are all there is, each of them must have been read. */
+	if (w && record->kind == RDS_RECORD_NONE &&
+	    csi->k8s->stores[K8S_VA].unreadable.count)
+		return err_set(
+			err, ERR_UNAVAILABLE,
+			"a VolumeAttachment cannot be read; it may be the volume's");
 	*h = (struct holders){ .record = *record };
 	take_record(h, csi, ask, record);
 	if (!w || record->is_fencing ||

@@ -21,7 +21,7 @@ struct holders_ask {
 	const struct node_check *live; /* what was asked in this call; may be empty */
 };
 
-/* -1: more holders than a record has room for. */
+/* -1: more holders than a record has room for, or an object that must be known is not. */
 int holders_gather(struct holders *h, struct csi *csi, const struct holders_ask *ask,
 		   const struct rds_record *record, struct err *err);
 #endif

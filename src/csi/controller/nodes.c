@@ -79,9 +79,13 @@ const char *nodes_object_name(const struct k8s *k, const char *node)
 
 struct node_facts nodes_facts(const struct k8s *k, const char *node, const char *handle)
 {
+	const struct k8s_store *s = &k->stores[K8S_NODE];
 	const char *name = nodes_object_name(k, node);
 
-	return nodes_judge(k8s_store_find(&k->stores[K8S_NODE], name), handle);
+	/* What could not be read proves nothing, neither way. */
+	if (k8s_store_is_unreadable(s, name))
+		return (struct node_facts){ .standing = NODE_LOST, .is_in_use = true };
+	return nodes_judge(k8s_store_find(s, name), handle);
 }
 
 const char *nodes_csi_name(const struct k8s *k, const char *node)

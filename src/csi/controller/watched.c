@@ -177,15 +177,10 @@ static struct watched_va *find_va(const struct watched *w, const char *name)
 	return n ? CONTAINER_OF(n, struct watched_va, named) : NULL;
 }
 
-/* A list takes away what it did not show; a watch tells of a deletion. */
-static bool is_by_list(const struct k8s_store *s, const struct k8s_object *before)
+/* was_seen: the watch told of the deletion; else only a list lacked it. */
+static void drop_va(struct watched *w, struct watched_va *va, bool was_seen)
 {
-	return s->round && before->round != s->round;
-}
-
-static void drop_va(struct watched *w, struct watched_va *va, bool is_by_list)
-{
-	if (!is_by_list || !va->is_acked || va->is_released) {
+	if (was_seen || !va->is_acked || va->is_released) {
 		watched_va_free(w, va);
 		return;
 	}
@@ -203,7 +198,7 @@ static void on_va(struct k8s_listener *l, const struct k8s_object *before,
 
 	if (!after) {
 		if (va)
-			drop_va(w, va, is_by_list(&w->k8s->stores[K8S_VA], before));
+			drop_va(w, va, k8s_store_saw_it_go(before));
 		return;
 	}
 	if (!va) {
