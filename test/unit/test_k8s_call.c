@@ -335,6 +335,22 @@ Test(k8s_call, a_list_begun_anew_tells_nothing_twice)
 	close_lab();
 }
 
+Test(k8s_call, a_page_that_is_cut_and_asked_for_again_tells_nothing_twice)
+{
+	open_lab();
+	lab.r.verb = K8S_LIST;
+	lab.script[0] =
+		(struct seam_answer){ .status = 200, .body = PAGE(NODE("a"), "2") };
+	lab.script[1] = (struct seam_answer){ .status = 200,
+					      .body = "{\"items\":[" NODE("b") ",",
+					      .is_cut = true };
+	lab.script[2] = (struct seam_answer){ .status = 200,
+					      .body = PAGE(NODE("b") "," NODE("c"), "") };
+	cr_assert_eq(run(), ERR_OK, "%s", lab.r.op.err.msg);
+	cr_assert_str_eq(lab.told, "a b c ");
+	close_lab();
+}
+
 Test(k8s_call, a_list_that_fails_tells_nothing)
 {
 	open_lab();
