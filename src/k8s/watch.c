@@ -57,11 +57,6 @@ static struct k8s_watch *watch_of(struct op *op)
 	return CONTAINER_OF(op, struct k8s_watch, op);
 }
 
-static const char *kind_of(const struct k8s_watch *w)
-{
-	return k8s_kind_name(w->store->kind);
-}
-
 static uint64_t now_ms(const struct k8s_watch *w)
 {
 	return clock_now_ms(w->op.loop);
@@ -92,9 +87,9 @@ static int note_unreadable(struct k8s_watch *w, const struct k8s_decoded *d,
 
 	w->n_unreadable++;
 	if (log_may(&rate, now_ms(w), LOG_MS))
-		log_warn("k8s", "an object cannot be read", KS("kind", kind_of(w)),
-			 KS("name", d->name), KS("why", d->err.msg),
-			 KU("skipped", rate.skipped));
+		log_warn("k8s", "an object cannot be read",
+			 KS("kind", k8s_kind_name(w->store->kind)), KS("name", d->name),
+			 KS("why", d->err.msg), KU("skipped", rate.skipped));
 	if (!d->name[0])
 		return err_set(err, ERR_INVALID, "an object of no name: %s", d->err.msg);
 	if (k8s_store_put_unreadable(w->store, d->name))
@@ -255,8 +250,8 @@ static void log_failure(struct k8s_watch *w, const char *what, const struct err 
 
 	w->n_failures++;
 	if (log_may(&rate, now_ms(w), LOG_MS))
-		log_warn("k8s", what, KS("kind", kind_of(w)), KS("why", err->msg),
-			 KU("failures", w->backoff.failures),
+		log_warn("k8s", what, KS("kind", k8s_kind_name(w->store->kind)),
+			 KS("why", err->msg), KU("failures", w->backoff.failures),
 			 KU("skipped", rate.skipped));
 }
 
@@ -284,7 +279,7 @@ static void end_list(struct k8s_watch *w)
 	w->n_lists++;
 	k8s_store_list_end(w->store, now_ms(w));
 	mem_trim(); /* each page was parsed into many small pieces */
-	log_info("k8s", "listed", KS("kind", kind_of(w)),
+	log_info("k8s", "listed", KS("kind", k8s_kind_name(w->store->kind)),
 		 KU("objects", w->store->objects.count),
 		 KU("took_ms", now_ms(w) - w->began_ms), KU("lists", w->n_lists));
 	take_turn(w, ST_WATCH_TURN);
@@ -332,11 +327,11 @@ static void on_stream_end(struct op *op)
 
 static void ask_stream(struct k8s_watch *w)
 {
-	struct k8s_target t = {
-		.kind = w->store->kind,
-		.watch_from = w->version,
-		.timeout_s = K8S_WATCH_MIN_S + rand_below(K8S_WATCH_MIN_S),
-	};
+	unsigned base_s = w->is_quiet ? K8S_WATCH_QUIET_S : K8S_WATCH_MIN_S;
+	unsigned spread_s = w->is_quiet ? base_s / 3 : base_s;
+	struct k8s_target t = { .kind = w->store->kind,
+				.watch_from = w->version,
+				.timeout_s = base_s + rand_below(spread_s) };
 
 	if (build_target(w, &t))
 		return rest(w, ST_WATCH_REST, 0);
@@ -348,6 +343,7 @@ static void ask_stream(struct k8s_watch *w)
 	w->how = K8S_STREAM_FAILED;
 	w->code = 0;
 	w->began_ms = now_ms(w);
+	w->timeout_s = t.timeout_s;
 	w->first_events = w->n_events;
 	w->n_streams++;
 	w->calls->n_asked++;
@@ -371,6 +367,7 @@ static struct k8s_ended ended(const struct k8s_watch *w)
 						     : x->status,
 		.lived_ms = now_ms(w) - w->began_ms,
 		.silent_ms = now_ms(w) - w->store->heard_ms,
+		.timeout_ms = w->timeout_s * UINT64_C(1000),
 		.has_events = w->n_events > w->first_events,
 		.failures = w->backoff.failures,
 	};
@@ -389,6 +386,9 @@ static void judge_stream(struct k8s_watch *w)
 		backoff_reset(&w->backoff);
 	e = ended(w);
 	v = k8s_watch_judge(&e);
+	w->is_quiet |= e.how == K8S_STREAM_SILENT;
+	if (v.is_heard)
+		w->store->heard_ms = now_ms(w);
 	if (v.is_failure || e.how == K8S_STREAM_SILENT) {
 		struct err err = w->stream.op.err;
 

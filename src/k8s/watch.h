@@ -31,6 +31,8 @@ struct k8s_watch {
 	uint64_t first_events; /* n_events when the stream began */
 	unsigned how;	       /* enum k8s_stream_end, as far as is known */
 	unsigned code;	       /* of an ERROR line */
+	unsigned timeout_s;    /* of the stream */
+	bool is_quiet;	       /* no bookmark came in time once: short streams */
 };
 
 void k8s_watch_start(struct k8s_watch *w, void (*done)(struct op *op));

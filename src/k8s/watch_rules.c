@@ -28,6 +28,14 @@ static struct k8s_verdict judge_failed(const struct k8s_ended *e)
 	}
 }
 
+/* A stream that the API server ended whole and when it had to: it was alive all the time,
+ * and what it sent before has come. One that ends late may have been stopped, and be
+ * behind itself. */
+static bool is_in_time(const struct k8s_ended *e)
+{
+	return e->lived_ms + 1000 >= e->timeout_ms && e->lived_ms <= e->timeout_ms + 2000;
+}
+
 struct k8s_verdict k8s_watch_judge(const struct k8s_ended *e)
 {
 	struct k8s_verdict v = { .is_failure = true, .is_pause = true };
@@ -36,6 +44,7 @@ struct k8s_verdict k8s_watch_judge(const struct k8s_ended *e)
 	case K8S_STREAM_ENDED:
 		v.is_failure = v.is_pause =
 			!e->has_events && e->lived_ms < K8S_WATCH_SHORT_MS;
+		v.is_heard = is_in_time(e);
 		return v;
 	case K8S_STREAM_FAILED:
 		return judge_failed(e);

@@ -15,7 +15,11 @@ enum {
 	K8S_WATCH_RELIST_MS = 45000,
 	K8S_WATCH_RETRY_MS = 800,
 	K8S_WATCH_RETRY_MAX_MS = 30000,
-	K8S_WATCH_MIN_S = 300, /* timeoutSeconds: at random up to twice that */
+	/* Where no bookmark came (seen with 1.36 over an etcd that notifies of no
+	 * progress: a kind without changes gets none) the streams are short, and their
+	 * end in due time tells as much as a bookmark. */
+	K8S_WATCH_QUIET_S = 45, /* at random up to a third more */
+	K8S_WATCH_MIN_S = 300,	/* timeoutSeconds: at random up to twice that */
 	K8S_WATCH_GUARD_S = 30,
 };
 
@@ -32,6 +36,7 @@ struct k8s_ended {
 	enum k8s_stream_end how;
 	unsigned status;	      /* FAILED: of HTTP, 0 = none; ERROR: its code */
 	uint64_t lived_ms, silent_ms; /* of the stream; since anything was heard */
+	uint64_t timeout_ms;	      /* that was asked for */
 	bool has_events;
 	unsigned failures; /* in a row before this one */
 };
@@ -41,6 +46,7 @@ struct k8s_verdict {
 	bool is_failure; /* counts for the back-off */
 	bool is_pause;	 /* wait before */
 	bool is_token;	 /* the token is read anew */
+	bool is_heard;	 /* all that happened before was told */
 };
 
 struct k8s_verdict k8s_watch_judge(const struct k8s_ended *e);

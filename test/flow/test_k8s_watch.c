@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "k8s/watch_rules.h"
 #include "support/api_lab.h"
 
 static struct api_lab x;
@@ -74,6 +75,22 @@ Test(k8s_watch, an_idle_cluster_costs_nothing_but_its_watches)
 	cr_assert_eq(x.sim.n_lists, K8S_WATCHED);
 	cr_assert_leq(x.sim.n_watches, K8S_WATCHED * (1800 / 300 + 1));
 	cr_assert_leq(x.sim.n_open, K8S_WATCHED + 4);
+	cr_assert(api_lab_is_same(&x));
+	api_lab_close(&x);
+}
+
+/* One list more a kind, then only short watches; current at every moment. */
+Test(k8s_watch, a_server_without_bookmarks_is_not_listed_again_and_again)
+{
+	open_cluster();
+	x.sim.bookmark_ms = 0;
+	start();
+	for (int i = 0; i < 1800 * 2; i++) {
+		api_lab_turn(&x, 500);
+		cr_assert(k8s_is_current(x.k), "%d ms", i * 500);
+	}
+	cr_assert_eq(x.sim.n_lists, 2 * K8S_WATCHED);
+	cr_assert_leq(x.sim.n_watches, K8S_WATCHED * (1800 / K8S_WATCH_QUIET_S + 2));
 	cr_assert(api_lab_is_same(&x));
 	api_lab_close(&x);
 }

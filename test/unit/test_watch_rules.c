@@ -25,6 +25,19 @@ Test(watch_rules, a_normal_end_is_resumed_at_once_unless_it_was_very_short)
 	cr_assert(!k8s_watch_judge(&e).is_pause);
 }
 
+Test(watch_rules, an_end_in_due_time_tells_as_much_as_a_bookmark)
+{
+	struct k8s_ended e = { .how = K8S_STREAM_ENDED, .timeout_ms = 50000 };
+
+	for (e.lived_ms = 0; e.lived_ms < 60000; e.lived_ms += 500)
+		cr_assert_eq(k8s_watch_judge(&e).is_heard,
+			     e.lived_ms >= 49000 && e.lived_ms <= 52000);
+	e.lived_ms = 50000;
+	e.how = K8S_STREAM_FAILED;
+	cr_assert(!k8s_watch_judge(&e).is_heard);
+	cr_assert_lt(K8S_WATCH_QUIET_S * 4 / 3 * 1000 + 2000, K8S_WATCH_SILENT_MS);
+}
+
 Test(watch_rules, gone_is_relisted_at_once_the_first_time)
 {
 	cr_assert(judge(K8S_STREAM_FAILED, 410, 0).is_relist);
