@@ -81,6 +81,27 @@ Test(ctl_k8s, without_a_current_state_or_the_Lease_the_answer_is_UNAVAILABLE)
 	ctl_close(&c);
 }
 
+/* Another controller led meanwhile, and let the holder go. */
+Test(ctl_k8s, who_comes_to_lead_again_starts_from_the_objects_and_the_box)
+{
+	struct ctl c;
+
+	open_with_volume(&c);
+	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
+	cr_assert_eq(gauge(&c), 1);
+	c.cluster.is_leader = false;
+	cr_assert_eq(gauge(&c), 1, "by its object");
+	memcpy(row(&c)->record.nonce, "ffffffff", RDS_NONCE);
+	row(&c)->record.n_holders = 0;
+	row(&c)->is_exported = false;
+	detach_object(&c, "node-a");
+	cr_assert_eq(gauge(&c), 0);
+	c.cluster.is_leader = true;
+	cr_assert_eq(gauge(&c), 0, "what it believed is not true any more");
+	cr_assert_eq(attach(&c, "node-b", RWO), ERR_OK, "%s", ctl_message());
+	ctl_close(&c);
+}
+
 static void lose_the_lease(struct fake_rds *f, const struct rds_volume *v)
 {
 	(void)v;

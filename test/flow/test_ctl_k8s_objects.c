@@ -102,10 +102,18 @@ Test(ctl_k8s_objects, the_record_gives_way_after_two_sightings_without_an_object
 		clock_hold(&c.l.uv);
 		c.csi.fence_settle_ms = 0;
 		detach_object(&c, "node-a");
+		cr_assert_eq(gauge(&c), 1, "the record still names it");
 		fake_k8s_node(&c.cluster, "node-a", !is_dead, false, NULL);
 		attach_object(&c, "node-b", false);
 		cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_PRECONDITION);
-		clock_advance(&c.l.uv, 299 * 1000);
+		/* Not while the node is well and says that it uses the volume. */
+		clock_advance(&c.l.uv, 1000);
+		c.csi.attach.interval_ms = 1000;
+		fake_k8s_node(&c.cluster, "node-a", true, false, "pvc-1");
+		cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_PRECONDITION);
+		fake_k8s_node(&c.cluster, "node-a", !is_dead, false, NULL);
+		c.csi.attach.interval_ms = 300 * 1000;
+		clock_advance(&c.l.uv, 298 * 1000);
 		cr_assert_eq(ctl_publish(&c, "pvc-1", "node-b"), ERR_PRECONDITION);
 		clock_advance(&c.l.uv, 1000);
 		struct grpc_call call;

@@ -28,6 +28,12 @@ static bool is_well(const struct attach_facts *f)
 	return f->node.standing == NODE_HEALTHY && !f->node.is_in_use;
 }
 
+/* Then its object is what is missing, not the holder: an API server that was restored. */
+static bool is_at_work(const struct attach_facts *f)
+{
+	return f->node.standing == NODE_HEALTHY && f->node.is_in_use;
+}
+
 /* A holder of the record that has had no VolumeAttachment for two sightings makes room
  * for another one: at once where its node has let go, else by a fence. */
 static void take_record(struct holders *h, struct csi *csi, const struct holders_ask *ask,
@@ -42,7 +48,8 @@ static void take_record(struct holders *h, struct csi *csi, const struct holders
 
 		if (csi->k8s && !record->is_fencing && !is_asker &&
 		    holder->use != ATTACH_UNFENCED)
-			f.gives_way = gives_way(csi, ask->id, holder->node);
+			f.gives_way =
+				gives_way(csi, ask->id, holder->node) && !is_at_work(&f);
 		h->has_stale |= f.gives_way;
 		if (f.gives_way && ask->is_publish && is_well(&f))
 			continue;
