@@ -492,7 +492,7 @@ Test(ctl_faults, the_scenarios_enter_every_state_of_every_op)
 	for (unsigned i = 0; traced[i].type; i++)
 		for (unsigned st = 0; st < traced[i].type->n_states; st++)
 			cr_assert(traced[i].seen & OP_BIT(st) ||
-					  strstr("resolving checking looking",
+					  strstr("resolving checking looking queued",
 						 traced[i].type->states[st]),
 				  "%s never was in state %s", traced[i].type->name,
 				  traced[i].type->states[st]);
