@@ -125,6 +125,51 @@ Test(reconcile_box, an_export_is_switched_off_under_compare_and_set)
 	rlab_close(&l);
 }
 
+/* While the first of two is worked on, somebody comes to want the other one. */
+static enum fake_fault want_the_other(struct fake_rds *f, const struct rds_req *req)
+{
+	const char *other = strcmp(req->id ? req->id : "", "pvc-1") ? "pvc-1" : "pvc-2";
+
+	(void)f;
+	if (req->kind == RDS_UNPUBLISH)
+		fake_k8s_va(l.f, "va-new", NULL, "node-b", other, false);
+	return FAKE_FINE;
+}
+
+Test(reconcile_box, what_is_wanted_since_the_list_is_left_alone)
+{
+	rlab_open(&l);
+	rlab_volume(&l, "pvc-1")->is_exported = true;
+	rlab_volume(&l, "pvc-2")->is_exported = true;
+	rlab_start(&l);
+	l.c.box.choose = want_the_other;
+	rlab_rounds(&l, 1);
+	cr_assert_eq(l.c.box.n_kind[RDS_UNPUBLISH], 1);
+	cr_assert_eq(rlab_find(&l, "pvc-1")->is_exported +
+			     rlab_find(&l, "pvc-2")->is_exported,
+		     1);
+	cr_assert_eq(l.r.shared.stats.skipped, 1);
+	rlab_close(&l);
+}
+
+Test(reconcile_box, a_volume_that_a_call_works_on_is_left_to_it)
+{
+	struct inflight in = { .map = NULL };
+	struct err err;
+
+	rlab_open(&l);
+	rlab_volume(&l, "pvc-1")->is_exported = true;
+	rlab_start(&l);
+	cr_assert_eq(inflight_enter(&l.c.csi.inflight, &in, "pvc-1", "test", &err), 0);
+	rlab_rounds(&l, 1);
+	cr_assert_eq(rlab_changes(&l), 0);
+	cr_assert_eq(l.r.shared.stats.skipped, 1);
+	inflight_leave(&in);
+	rlab_rounds(&l, 1);
+	cr_assert_eq(rlab_done(&l, RECONCILE_SWITCH_OFF), 1);
+	rlab_close(&l);
+}
+
 /* ---- mount-filesystem ---- */
 Test(reconcile_box, the_box_mounts_no_volume)
 {
