@@ -8,7 +8,7 @@
  * and by force, while watches stand still, lists are stale or not whole, the Lease goes
  * to and fro, the box loses scripts and the controller starts anew. What the reconcilers
  * do to the box is compared with the truth: what the API server has, and what it had. */
-enum { N_VOLUMES = 12, N_NODES = 4, N_STEPS = 2000 };
+enum { N_VOLUMES = 12, N_NODES = 4, N_STEPS = 2000, N_IDS = N_VOLUMES + N_STEPS };
 
 static const char *const node_names[N_NODES] = { "node-a", "node-b", "node-c", "node-d" };
 
@@ -21,7 +21,7 @@ struct truth { /* of one volume */
 struct model {
 	struct rlab l;
 	uint64_t seed;
-	struct truth volumes[N_VOLUMES];
+	struct truth ids[N_IDS], *volumes[N_VOLUMES]; /* all, and those of now */
 	bool is_calling; /* an RPC is at work, not the reconcilers */
 	bool is_whole;	 /* nothing is held, stale or incomplete */
 	unsigned n_removed, n_off, n_let_go, n_deletes_in_round, next_id;
@@ -44,10 +44,7 @@ static void violate(const char *what, const char *who)
 
 static struct truth *truth_of(const char *id)
 {
-	for (unsigned i = 0; i < N_VOLUMES; i++)
-		if (strcmp(m->volumes[i].id, id) == 0)
-			return &m->volumes[i];
-	return NULL;
+	return &m->ids[strtoul(id + strlen("pvc-"), NULL, 10)];
 }
 
 static uint64_t now(void)
@@ -105,7 +102,7 @@ static void look_at_removal(const struct rds_volume *v)
 		violate("too many removed in a round", v->id);
 	if (server_pv(v->id) || has_va(v->id) || v->record.n_holders)
 		violate("removed, but wanted", v->id);
-	if (!t || t->was_retained)
+	if (t->was_retained)
 		violate("removed, but retained", v->id);
 	else if (now() - t->pv_gone_ms < RLAB_DAY_MS)
 		violate("removed too soon", v->id);
@@ -113,15 +110,23 @@ static void look_at_removal(const struct rds_volume *v)
 		violate("removed, but not ours", v->id);
 }
 
-/* Cut off is only who has no object any more, or whose node is no more and no pod there
- * wants the volume. A watch that stands still may hide what came since. */
+/* Cut off is only who has no object any more, or whose node is no more; the reconciler
+ * itself also waits for the pods there, but the fence of one lost node cuts them all. A
+ * watch that stands still may hide what came since. */
 static void look_at_holder(const struct rds_volume *v, const char *node)
 {
-	bool is_lost = !has_node(node) && !server_pod(v->id, node);
+	const struct reconcile *r = &m->l.r;
+	bool is_its_own = strcmp(r->op.type->states[r->op.state], "attachments") == 0 &&
+			  strcmp(r->attachments.node, node) == 0;
 
 	m->n_let_go++;
-	if (m->is_whole && server_va(v->id, node) && !is_lost)
+	/* A fence that was left open is finished by whoever finds it. */
+	if (!m->is_whole || v->record.is_fencing || !server_va(v->id, node))
+		return;
+	if (has_node(node))
 		violate("taken from a holder", v->id);
+	if (is_its_own && server_pod(v->id, node))
+		violate("taken from a pod", v->id);
 }
 
 static bool stays(const struct rds_req *req, const char *node)
@@ -161,7 +166,8 @@ static void look(const struct rds_req *req)
 			violate("switched off, but there is an attachment", v->id);
 	}
 	for (unsigned i = 0; req->kind > RDS_PUBLISH && i < v->record.n_holders; i++)
-		if (!stays(req, v->record.holders[i].node))
+		if (v->record.holders[i].use != ATTACH_UNFENCED &&
+		    !stays(req, v->record.holders[i].node))
 			look_at_holder(v, v->record.holders[i].node);
 	if (req->kind == RDS_NO_MOUNT && v->is_mounted && v->record.n_holders)
 		violate("unmounted under a holder", v->id);
@@ -202,12 +208,12 @@ static void put_pv(struct truth *t, bool is_retained)
 	rlab_pv(&m->l, t->id, t->id, is_retained);
 }
 
-static void make(struct truth *t)
+static struct truth *make(void)
 {
+	struct truth *t = &m->ids[m->next_id];
 	struct rds_volume *v;
 
-	snprintf(t->id, sizeof(t->id), "pvc-%u", ++m->next_id);
-	t->was_retained = false;
+	snprintf(t->id, sizeof(t->id), "pvc-%u", m->next_id++);
 	t->pv_gone_ms = now();
 	v = fake_rds_add(&m->l.c.box, t->id, UINT64_C(1) << 30);
 	v->record = (struct rds_record){ .kind = chance(20) ? RDS_RECORD_OURS
@@ -218,6 +224,7 @@ static void make(struct truth *t)
 	snprintf(v->record.claim, sizeof(v->record.claim), "default/claim-%s", t->id);
 	if (chance(10))
 		put_pv(t, !chance(4));
+	return t;
 }
 
 static void remove_pv(struct truth *t)
@@ -293,7 +300,7 @@ static void drop_pods(const char *node)
 	char name[40];
 
 	for (unsigned i = 0; i < N_VOLUMES; i++) {
-		va_name(name, m->volumes[i].id, node);
+		va_name(name, m->volumes[i]->id, node);
 		if (!has_node(node))
 			fake_k8s_remove(m->l.f, K8S_POD, "default", name);
 	}
@@ -377,7 +384,7 @@ static void quiet_days(void)
 
 static void change_the_world(void)
 {
-	struct truth *t = &m->volumes[chance(N_VOLUMES)];
+	struct truth **of = &m->volumes[chance(N_VOLUMES)], *t = *of;
 	const char *node = node_names[chance(N_NODES)];
 
 	switch (chance(9)) {
@@ -405,7 +412,7 @@ static void change_the_world(void)
 		if (server_pv(t->id))
 			put_pv(t, !chance(4));
 		else if (!rlab_find(&m->l, t->id) || !chance(30))
-			make(t); /* the old one, if it is there, is forgotten */
+			*of = make(); /* the old one, if it is there, stays so */
 	}
 }
 
@@ -433,7 +440,7 @@ static void model_open(uint64_t seed)
 	m->is_calling = m->is_whole = true;
 	rlab_open(&m->l);
 	for (unsigned i = 0; i < N_VOLUMES; i++)
-		make(&m->volumes[i]);
+		m->volumes[i] = make();
 	m->l.c.box.choose = choose;
 	m->l.f->choose = choose_k8s;
 	rlab_start(&m->l);

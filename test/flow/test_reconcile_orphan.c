@@ -307,3 +307,25 @@ Test(reconcile_orphan, few_go_at_once_and_none_where_most_would)
 	cr_assert_eq(most_in_a_round(30, 12), 3);
 	cr_assert_eq(most_in_a_round(20, 11), 0);
 }
+
+Test(reconcile_orphan, goes_at_the_orphans_own_interval)
+{
+	rlab_open(&l);
+	l.conf.orphan_interval_ms = 4 * RLAB_INTERVAL_MS;
+	for (int i = 0; i < 10; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "pvc-%d", i);
+		rlab_volume(&l, id)->record.is_released = i < 2;
+	}
+	remove_pv("pvc-0");
+	remove_pv("pvc-1");
+	rlab_start(&l);
+	rlab_rounds(&l, DAYS_ROUNDS);
+	cr_assert_eq(l.c.box.n_kind[RDS_DELETE], 1);
+	rlab_rounds(&l, 3);
+	cr_assert_eq(l.c.box.n_kind[RDS_DELETE], 1);
+	rlab_rounds(&l, 1);
+	cr_assert_eq(l.c.box.n_kind[RDS_DELETE], 2);
+	rlab_close(&l);
+}
