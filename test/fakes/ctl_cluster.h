@@ -65,6 +65,13 @@ static inline enum err_code detach(struct ctl *c, const char *node)
 	return code;
 }
 
+/* What the node's kubelet shows while a pod uses the volume, and when that has ended. */
+static inline void use_and_leave(struct ctl *c, const char *node)
+{
+	fake_k8s_node(&c->cluster, node, true, false, "pvc-1");
+	fake_k8s_node(&c->cluster, node, true, false, NULL);
+}
+
 static inline size_t gauge(struct ctl *c)
 {
 	size_t n = 99;

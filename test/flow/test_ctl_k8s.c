@@ -12,6 +12,7 @@ Test(ctl_k8s, a_publish_and_a_clean_unpublish_are_one_exec_and_no_question)
 	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK, "%s", ctl_message());
 	cr_assert_eq(c.box.n_execs, execs + 1);
 	cr_assert_eq(gauge(&c), 1);
+	use_and_leave(&c, "node-a");
 	cr_assert_eq(detach(&c, "node-a"), ERR_OK);
 	cr_assert_eq(c.box.n_execs, execs + 2);
 	cr_assert_eq(c.box.n_kind[RDS_FENCE_BEGIN], 0);
@@ -146,6 +147,7 @@ Test(ctl_k8s, what_an_unpublish_must_prove_to_be_clean)
 
 			open_with_volume(&c);
 			cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
+			use_and_leave(&c, "node-a");
 			if (cases[i].is_there)
 				fake_k8s_node(&c.cluster, "node-a", cases[i].is_ready,
 					      cases[i].is_out,
@@ -169,6 +171,42 @@ Test(ctl_k8s, what_an_unpublish_must_prove_to_be_clean)
 			cr_assert_eq(gauge(&c), 0);
 			ctl_close(&c);
 		}
+}
+
+/* A kubelet says that it uses a volume before it mounts it. A watch that is behind has
+ * not shown that yet, and a detach that was forced meanwhile must not pass for a clean
+ * one. */
+Test(ctl_k8s, a_node_that_was_never_seen_to_use_the_volume_is_asked_about_it)
+{
+	for (int is_in_use = 0; is_in_use < 2; is_in_use++) {
+		struct ctl c;
+
+		open_with_volume(&c);
+		fake_k8s_hold(&c.cluster, K8S_NODE);
+		cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
+		fake_k8s_node(&c.cluster, "node-a", true, false,
+			      is_in_use ? "pvc-1" : NULL);
+		cr_assert_eq(detach(&c, "node-a"), ERR_OK, "%s", ctl_message());
+		cr_assert_eq(c.box.n_kind[RDS_FENCE_FINISH], (unsigned)is_in_use);
+		cr_assert_eq(fake_k8s_count(&c.cluster, K8S_GET, K8S_NODE), 1);
+		ctl_close(&c);
+	}
+}
+
+/* That it used the volume the last time is no proof for this time. */
+Test(ctl_k8s, each_attachment_needs_a_proof_of_its_own)
+{
+	struct ctl c;
+
+	open_with_volume(&c);
+	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
+	use_and_leave(&c, "node-a");
+	cr_assert_eq(detach(&c, "node-a"), ERR_OK);
+	cr_assert_eq(n_asked(&c), 0);
+	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
+	cr_assert_eq(detach(&c, "node-a"), ERR_OK);
+	cr_assert_eq(fake_k8s_count(&c.cluster, K8S_GET, K8S_NODE), 1);
+	ctl_close(&c);
 }
 
 /* What cannot be asked is not concluded. */

@@ -263,6 +263,7 @@ Test(ctl_k8s_objects, annotations_are_written_behind_and_waited_for_by_nobody)
 	c.cluster.fault = (struct fake_k8s_fault){ .what = FAKE_K8S_HANG };
 	cr_assert_eq(attach(&c, "node-a", RWO), ERR_OK);
 	ctl_idle(&c);
+	use_and_leave(&c, "node-a");
 	cr_assert_eq(detach(&c, "node-a"), ERR_OK);
 	cr_assert_eq(attach(&c, "node-b", RWO), ERR_OK);
 	ctl_idle(&c);
@@ -280,6 +281,7 @@ Test(ctl_k8s_objects, annotations_are_written_behind_and_waited_for_by_nobody)
 	cr_assert_eq(last->code, ERR_OK);
 	/* One that hangs does not keep the process. */
 	c.cluster.fault = (struct fake_k8s_fault){ .what = FAKE_K8S_HANG };
+	use_and_leave(&c, "node-b");
 	cr_assert_eq(detach(&c, "node-b"), ERR_OK);
 	ctl_idle(&c);
 	ctl_close(&c);

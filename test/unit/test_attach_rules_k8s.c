@@ -223,11 +223,12 @@ Test(attach_rules_k8s, an_unmarked_volume_s_unpublish_is_judged_by_the_node)
 		bool is_live;
 		enum attach_verdict verdict;
 	} cases[] = {
-		{ { NODE_HEALTHY, false }, false, ATTACH_WRITE },
-		{ { NODE_HEALTHY, true }, false, ATTACH_CHECK },
-		{ { NODE_HEALTHY, true }, true, ATTACH_FENCE },
-		{ { NODE_GONE, false }, false, ATTACH_CHECK },
-		{ { NODE_GONE, false }, true, ATTACH_FENCE },
+		{ { NODE_HEALTHY, false, false }, false, ATTACH_WRITE },
+		{ { NODE_HEALTHY, false, true }, false, ATTACH_CHECK },
+		{ { NODE_HEALTHY, true, false }, false, ATTACH_CHECK },
+		{ { NODE_HEALTHY, true, false }, true, ATTACH_FENCE },
+		{ { NODE_GONE, false, true }, false, ATTACH_CHECK },
+		{ { NODE_GONE, false, false }, true, ATTACH_FENCE },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -88,7 +88,7 @@ static enum attach_verdict refuse(struct attach_plan *ret, enum attach_why why,
 
 static bool is_clean(const struct node_facts *f)
 {
-	return f->standing == NODE_HEALTHY && !f->is_in_use;
+	return f->standing == NODE_HEALTHY && !f->is_in_use && !f->is_unproven;
 }
 
 /* May be cut off when another node asks: it was let go already, or nobody runs there any

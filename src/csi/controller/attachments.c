@@ -192,8 +192,11 @@ struct node_facts attachments_facts(const struct attachments *a, const char *nod
 {
 	struct node_facts f = { .standing = NODE_UNKNOWN };
 
-	if (a->k8s)
-		return nodes_facts(a->k8s, node, handle);
+	if (a->k8s) {
+		f = nodes_facts(a->k8s, node, handle);
+		f.is_unproven = *handle && !watched_was_in_use(a->watched, handle, node);
+		return f;
+	}
 	for (const struct known_node *k = a->known; k; k = k->next)
 		if (strcmp(k->name, node) == 0 || strcmp(k->record_name, node) == 0)
 			f.standing = NODE_HEALTHY;

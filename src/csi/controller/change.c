@@ -52,7 +52,7 @@ static const uint32_t next[ST_N] = {
 
 static bool is_well(const struct node_facts *f)
 {
-	return f->standing == NODE_HEALTHY && !f->is_in_use;
+	return f->standing == NODE_HEALTHY && !f->is_in_use && !f->is_unproven;
 }
 
 static void fill_asker(const struct change *c, struct attach_view *view)

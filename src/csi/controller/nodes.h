@@ -22,6 +22,9 @@ enum node_standing {
 struct node_facts {
 	enum node_standing standing;
 	bool is_in_use; /* its status.volumesInUse names the volume */
+	/* Not asked of the API server, and never seen in use there: that it is not in use
+	 * may be old news. With Kubernetes only. */
+	bool is_unproven;
 };
 
 /* Of a Node object; NULL = there is none. */

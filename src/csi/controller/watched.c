@@ -114,6 +114,7 @@ static void take_over(struct watched *w, struct watched_volume *v, struct watche
 						  : !watched_is_node(w, va, old->node)))
 			continue;
 		va->is_acked = true;
+		va->was_in_use |= old->was_in_use;
 		list_remove(it);
 		mem_free(old);
 	}
@@ -131,6 +132,7 @@ void watched_put_into(struct watched *w, struct watched_volume *v, struct watche
 	take_over(w, v, va);
 	va->volume = v;
 	list_append(&v->vas, &va->link);
+	watched_look_for_use(w, va);
 	watched_recount(w, v);
 }
 
@@ -259,6 +261,15 @@ static void on_pv(struct k8s_listener *l, const struct k8s_object *before,
 		w->is_broken |= add_pv(w, K8S_PV_OF(after)) != 0;
 }
 
+static void on_node(struct k8s_listener *l, const struct k8s_object *before,
+		    const struct k8s_object *after)
+{
+	(void)before;
+	if (after)
+		watched_note_use(CONTAINER_OF(l, struct watched, node_listener),
+				 K8S_NODE_OF(after));
+}
+
 /* ---- bringing in ---------------------------------------------------------------------
  */
 
@@ -312,6 +323,8 @@ struct watched *watched_new(struct k8s *k8s)
 	w->pv_listener.changed = on_pv;
 	k8s_store_listen(&k8s->stores[K8S_VA], &w->va_listener);
 	k8s_store_listen(&k8s->stores[K8S_PV], &w->pv_listener);
+	w->node_listener.changed = on_node;
+	k8s_store_listen(&k8s->stores[K8S_NODE], &w->node_listener);
 	return w;
 }
 
@@ -335,6 +348,7 @@ void watched_free(struct watched *w)
 		return;
 	list_remove(&w->va_listener.node);
 	list_remove(&w->pv_listener.node);
+	list_remove(&w->node_listener.node);
 	for (n = map_next(&w->volumes, &pos, NULL); n; n = following) {
 		following = map_next(&w->volumes, &pos, n);
 		free_volume(CONTAINER_OF(n, struct watched_volume, node));

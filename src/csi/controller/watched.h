@@ -32,7 +32,8 @@ struct watched_va {
 	const char *pv;		       /* "" when inline */
 	uint64_t released_ms;
 	bool has_object, is_attached, is_acked, is_released;
-	bool is_clean; /* the release was a clean Unpublish */
+	bool is_clean;	 /* the release was a clean Unpublish */
+	bool was_in_use; /* its node's status.volumesInUse has named the volume since */
 	char text[];
 };
 
@@ -76,6 +77,11 @@ void watched_release(struct watched *w, const char *handle,
  * VolumeAttachment at all, and had none interval_ms ago: two sightings. */
 bool watched_gives_way(struct watched *w, const char *handle, const char *node,
 		       uint64_t now_ms, uint64_t interval_ms);
+
+/* Whether the watched Node has shown the volume in use under a VolumeAttachment that the
+ * volume still has. Until then that it is not in use there proves nothing: the watch may
+ * be behind the kubelet, which says so before it mounts. node as a record names it. */
+bool watched_was_in_use(const struct watched *w, const char *handle, const char *node);
 
 /* PVs on the handle: whether there is one, all their access modes (enum k8s_pv_mode), and
  * one of them. */

@@ -32,7 +32,7 @@ struct sighting {
 
 struct watched {
 	struct k8s *k8s;
-	struct k8s_listener va_listener, pv_listener;
+	struct k8s_listener va_listener, pv_listener, node_listener;
 	struct map vas;	    /* of struct watched_va with an object, by its name; owned */
 	struct map pvs;	    /* of struct known_pv, owned */
 	struct map volumes; /* of struct watched_volume, owned */
@@ -57,5 +57,8 @@ struct watched_va *watched_va_new(const struct watched_va *from);
 void watched_va_free(struct watched *w, struct watched_va *va);
 /* Gives it its volume, and what was marked for it before its object was seen. */
 void watched_put_into(struct watched *w, struct watched_volume *v, struct watched_va *va);
+/* Looks whether its node shows the volume in use now. */
+void watched_look_for_use(struct watched *w, struct watched_va *va);
+void watched_note_use(struct watched *w, const struct k8s_node *node);
 void watched_forget_sighting(struct sighting *s);
 #endif

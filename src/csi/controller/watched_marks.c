@@ -61,6 +61,7 @@ void watched_ack(struct watched *w, const char *handle, const char *node)
 		va->is_acked = true;
 		va->volume = v;
 		list_append(&v->vas, &va->link);
+		watched_look_for_use(w, va);
 	}
 	watched_recount(w, v);
 }
@@ -83,13 +84,54 @@ void watched_release(struct watched *w, const char *handle,
 			mem_free(va);
 			continue;
 		}
-		va->is_acked = false;
+		va->is_acked = va->was_in_use = false;
 		va->is_released = true;
 		va->is_clean = r->is_clean;
 		va->released_ms = r->now_ms;
 	}
 	watched_recount(w, v);
 }
+
+/* ---- what its node says of it ---------------------------------------------------------
+ */
+
+void watched_look_for_use(struct watched *w, struct watched_va *va)
+{
+	const char *name = nodes_object_name(w->k8s, va->node);
+	const struct k8s_object *o = k8s_store_find(&w->k8s->stores[K8S_NODE], name);
+
+	va->was_in_use |= nodes_judge(o, va->volume->handle).is_in_use;
+}
+
+void watched_note_use(struct watched *w, const struct k8s_node *node)
+{
+	const char *handle = node->in_use;
+
+	for (unsigned i = 0; i < node->n_in_use; i++, handle += strlen(handle) + 1) {
+		struct watched_volume *v = watched_find(w, handle);
+
+		if (!v)
+			continue;
+		LIST_FOREACH (it, &v->vas) {
+			struct watched_va *va = watched_va_of(it);
+
+			va->was_in_use |= nodes_is_same(w->k8s, node->o.name, va->node);
+		}
+	}
+}
+
+bool watched_was_in_use(const struct watched *w, const char *handle, const char *node)
+{
+	const struct watched_va *va = NULL;
+
+	while ((va = watched_next(w, handle, va)))
+		if (va->was_in_use && watched_is_node(w, va, node))
+			return true;
+	return false;
+}
+
+/* ---- another process may have acted --------------------------------------------------
+ */
 
 static void restart_volume(struct watched *w, struct watched_volume *v)
 {
