@@ -29,6 +29,20 @@ static const struct states_beyond beyond[] = {
 	  "a target that refuses the name for good: test/flow/test_node_session" },
 	{ "stage", "undoing_mount",
 	  "the record cannot be written after the mount: test/flow/test_node_faults" },
+	{ "controller_publish", "queued",
+	  "another volume of its virtual machine is at work: test/flow/test_ctl_vmi" },
+	{ "controller_unpublish", "queued",
+	  "another volume of its virtual machine is at work: test/flow/test_ctl_vmi" },
+	{ "change", "resolving",
+	  "with Kubernetes, an attachment of an unknown PV: "
+	  "test/flow/test_ctl_k8s_objects" },
+	{ "change", "checking",
+	  "with Kubernetes, a node that looks lost: test/flow/test_ctl_k8s_faults" },
+	{ "delete", "resolving",
+	  "with Kubernetes, an attachment of an unknown PV: "
+	  "test/flow/test_ctl_k8s_objects" },
+	{ "delete", "looking",
+	  "with Kubernetes, a disk without a record: test/flow/test_ctl_k8s_objects" },
 	{ 0 },
 };
 
