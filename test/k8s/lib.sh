@@ -64,4 +64,11 @@ wait_for() { # SECONDS WHAT WORD…: until the command succeeds
 		sleep 0.1
 	done
 }
+# The loop devices on the box's images, however who made them calls the file: "DEVICE FILE".
+loops_of_box() {
+	losetup -n -l -O NAME,BACK-MAJ:MIN,BACK-INO,BACK-FILE | awk -v top="$D/box/" -v dev="$(stat -c %Hd:%Ld "$D")" '
+		NR == FNR { is_ours[$1] = $2; next }
+		$2 == dev && $3 in is_ours { print $1, is_ours[$3]; next }
+		index($4, top) == 1 { print $1, $4 }' <(find "$D/box/pool" -type f -printf '%i %p\n') -
+}
 k() { kubectl --kubeconfig "$D/admin.kubeconfig" "$@"; }

@@ -3,7 +3,7 @@
 # check, and the next one begins with whatever it left cleared away.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 w() { k -n work "$@"; }
-MODE=${K8S_LAB_KUBERNETES:-off}
+MODE=${K8S_LAB_KUBERNETES:-on}
 
 where() { # the lines that led here, innermost first
 	local i
@@ -92,10 +92,13 @@ on_box() { box disks | grep -F "\"$1\"" >/dev/null; }
 stats() { box stats | grep -oE "\"$1\": *[0-9]+" | grep -oE '[0-9]+$'; }
 box_is_empty() { [ "$(stats disks)" = 0 ] && [ "$(stats files)" = 0 ] && [ -z "$(ls "$D/box/exports")" ]; }
 
+metric() { # NAME, or NAME{LABELS}, of the controller; nothing where it is absent
+	curl -s -m 5 http://127.0.0.1:9809/metrics | awk -v name="rds_csi_$1" '$1 == name { print $2 }'
+}
 # Under which NQNs the box exports a volume now.
 nqns_of() { ls "$D/box/exports" | grep -F ":$1" || true; }
 exports() { ls "$D/box/exports"; }
-is_fenced() { nqns_of "$1" | grep -E ":$1\.g[0-9]+-[0-9a-f]{8}$"; } # exported again, under a new name
+is_fenced() { nqns_of "$1" | grep -qE ":$1\.g[1-9][0-9]*-[0-9a-f]{8}$"; } # exported again, under a new name
 
 # ---- the nodes ------------------------------------------------------------------------------
 csi() { # controller|NODE METHOD JSON
@@ -149,6 +152,8 @@ by_hand() { # stage|publish|unpublish|unstage CLAIM
 	esac
 } >/dev/null
 data_dir() { echo "$D/node-2/pods/$1/volumes/kubernetes.io~csi/$(volume_of "$1")/mount"; } # CLAIM
+# The same as its plugin sees it, which has mounts of its own.
+seen_by_node_2() { echo "/proc/$(pid_of plugin-node-2)/root$(data_dir "$1")"; }
 in_use() { # NODE VOLUME [no]: what the node says is mounted on it
 	local list name="kubernetes.io/csi/$DRIVER^$2"
 	list=$(k get node "$1" -o 'jsonpath={range .status.volumesInUse[*]}{@}{"\n"}{end}' | grep -vxF "$name" || true)
@@ -183,15 +188,29 @@ node_ready() { # NODE yes|no
 poke() { k annotate --overwrite volumeattachment "$1" poke="$(date +%N)" >/dev/null; }
 
 # What the nodes have of volumes: of all, or of one.
-loops() { grep -hs "^$D/box/.*${1:-}" /sys/block/loop*/loop/backing_file || true; }
-mounts() { grep -E " $D/(kubelet|node-2)/[^ ]*(kubernetes.io~csi|$DRIVER|volumeDevices)[^ ]*${1:-} " /proc/self/mountinfo || true; }
+loops() { loops_of_box | grep -F -- "${1:-}" || true; }
+mounts() { grep -E " $D/(kubelet|node-2)/[^ ]*(kubernetes.io~csi|$DRIVER|volumeDevices)[^ ]*${1:-}" \
+	/proc/self/mountinfo "/proc/$(pid_of plugin-node-2)/mountinfo" || true; }
 records() { find "$D"/{kubelet,node-2}/plugins/$DRIVER/state -name "*${1:-}*.json" 2>/dev/null || true; }
 node_is_clean() { [ -z "$(loops "$@")$(mounts "$@")$(records "$@")" ]; }
 all_is_empty() {
 	[ -z "$(k get pv,volumeattachments -o name)" ] && box_is_empty && node_is_clean
 }
 
+node_2_is_back() {
+	"$(dirname "${BASH_SOURCE[0]}")/node-2"
+	start heart
+	k taint node node-2 node.kubernetes.io/out-of-service- >/dev/null 2>&1 || true
+	eventually 30 node_ready node-2 yes
+}
+# After a failure.
 clear_away() {
+	exec 7>&1
+	stop plugin-node-2 KILL
+	rm -rf "$D"/node-2/pods/* "$D"/node-2/plugins/{kubernetes.io,$DRIVER/state}
+	start plugin-node-2
+	node_2_is_back
+	k patch node node-2 --subresource=status --type=merge -p '{"status": {"volumesInUse": []}}' >/dev/null
 	rm -f "$D"/context.*
 	local va
 	w delete pod --all --grace-period=0 --force >/dev/null 2>&1 || true
@@ -202,10 +221,10 @@ clear_away() {
 	eventually 90 all_is_empty
 }
 
-# One test: its output, then its verdict in one line.
+# One test: its output, then its verdict in one line. Always in the background: in what a
+# condition waits for, bash ignores errexit.
 one_test() { # NAME
 	local began=$SECONDS rc
-	# Not as a condition: there bash ignores errexit.
 	set +e
 	(
 		exec 7>&1
@@ -214,9 +233,8 @@ one_test() { # NAME
 		"t_$1"
 	)
 	rc=$?
-	set -e
 	echo "$([ $rc = 0 ] && echo passed || echo FAILED) $1 after $((SECONDS - began)) s"
-	return $rc
+	exit $rc
 }
 # Runs the tests one after another, or all `at once` where they do not touch the same things.
 scenario() {
@@ -225,16 +243,25 @@ scenario() {
 		case $t in *"${E2E_K8S_ARGS:-}"*) names+=("$t") ;; esac
 	done
 	for t in "${names[@]}"; do
-		one_test "$t" >"$D/said.$t" 2>&1 &
-		pids+=($!)
-		[ "${1:-}" != "" ] || wait $! || (clear_away) || echo "what $t left cannot be cleared away"
+		if [ "${1:-}" = at-once ]; then
+			one_test "$t" >"$D/said.$t" 2>&1 &
+			pids+=($!)
+			continue
+		fi
+		one_test "$t" &
+		if wait $!; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+			(clear_away) || echo "what $t left cannot be cleared away"
+		fi
 	done
-	for t in "${!names[@]}"; do
+	for t in "${!pids[@]}"; do
 		if wait "${pids[t]}"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 		cat "$D/said.${names[t]}"
 		rm "$D/said.${names[t]}"
 	done
-	[ $failed = 0 ] || (clear_away) || echo "what they left cannot be cleared away"
+	[ $failed = 0 ] || [ ${#pids[@]} = 0 ] || (clear_away) || echo "what they left cannot be cleared away"
 	echo "passed=$passed failed=$failed" >>"${T_RESULT:-/dev/null}"
 	[ $failed = 0 ]
 }

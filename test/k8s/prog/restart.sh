@@ -8,7 +8,7 @@ all_attached() { [ "$(attached_now)" = $N ]; }
 
 # Before the first complete list a controller that is asked must not guess.
 t_sixteen_attached() {
-	local i pv before after code=() seen
+	local i pv before after code seen gauge
 	for ((i = 1; i <= N; i++)); do claim "sixteen-$i" rds Block 1Gi; done
 	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=60s pvc --all >/dev/null
 	for pv in $(k get pv -o 'jsonpath={.items[*].metadata.name}'); do
@@ -18,10 +18,13 @@ t_sixteen_attached() {
 	eventually 60 all_attached
 	before=$(exports)
 	same "how many are exported" "$(echo "$before" | wc -l)" $N
+	[ "$MODE" = off ] || same "the gauge" "$(metric nvme_connections_active)" $N
 
 	kill_controller
 	seen=
 	for i in $(seq 100); do
+		gauge=$(metric nvme_connections_active)
+		case $gauge in '' | $N) ;; *) [ "$MODE" = off ] || fail "the gauge says $gauge" ;; esac
 		pv=$(ls "$D"/context.* | sed -n "$((i % N + 1))s/.*context\.//p")
 		code=$(publish_code "$pv" node-1)
 		seen+="$code "
@@ -33,6 +36,7 @@ t_sixteen_attached() {
 	done
 	same "the last word" "$code" FAILED_PRECONDITION
 	echo "said after the start: $(echo "$seen" | tr ' ' '\n' | sort | uniq -c | paste -sd,)"
+	[ "$MODE" = off ] || same "the gauge" "$(metric nvme_connections_active)" $N
 	for pv in $(ls "$D"/context.* | sed 's/.*context\.//'); do
 		same "who gets $pv" "$(publish_code "$pv" node-1)" FAILED_PRECONDITION
 	done
@@ -42,6 +46,7 @@ t_sixteen_attached() {
 	rm "$D"/context.*
 	k delete volumeattachments --all --timeout=60s >/dev/null
 	eventually 10 nothing_exported
+	[ "$MODE" = off ] || same "the gauge" "$(metric nvme_connections_active)" 0
 	w delete pvc --all --timeout=60s >/dev/null
 	eventually 60 all_is_empty
 }
