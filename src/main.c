@@ -345,6 +345,18 @@ static int print_help(void)
 	return 0;
 }
 
+static int print_metrics(void)
+{
+	struct buf text;
+
+	buf_init(&text, 64 * 1024);
+	if (expo_reference(&text))
+		return EXIT_START;
+	(void)fputs(text.data, stdout);
+	buf_fini(&text);
+	return 0;
+}
+
 static const char *get_env(const char *name)
 {
 	return getenv(name);
@@ -368,6 +380,8 @@ int main(int argc, char **argv)
 		loop_leave(print_help());
 	case CONFIG_VERSION:
 		loop_leave(print_version());
+	case CONFIG_METRICS:
+		loop_leave(print_metrics());
 	case CONFIG_RUN:
 		break;
 	}

@@ -11,7 +11,7 @@
  * point into argv, the environment or the struct itself; nothing to free, not to be
  * copied. The names and defaults of the Go driver's flags are kept; one whose function
  * this version lacks is accepted at its neutral value and refused at any other. */
-enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION };
+enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_METRICS };
 enum config_kubernetes { CONFIG_KUBERNETES_OFF, CONFIG_KUBERNETES_ON };
 enum config_backend { CONFIG_BACKEND_NVME, CONFIG_BACKEND_LOOP };
 enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
