@@ -16,7 +16,8 @@ struct k8s_store {
 	uint8_t round;	   /* of the list under way */
 };
 
-/* Told of each change. before NULL: added; after NULL: deleted. The store shows the new
+/* Told of each change. before NULL: added; after NULL: deleted; a deletion that a watch
+ * tells comes with the object's last state first, as a change. The store shows the new
  * state already. Must not change the store. Unlinked by list_remove(&l->node). */
 struct k8s_listener {
 	struct list node;
