@@ -208,7 +208,8 @@ static void on_annotated(void *arg)
 
 void kube_stop(struct kube *k)
 {
-	attachments_stop(k->csi->attachments, on_annotated, k);
+	if (!attachments_stop(k->csi->attachments, on_annotated, k))
+		on_annotated(k); /* as a rule: it had nothing left to write */
 }
 
 void kube_close(struct kube *k)
