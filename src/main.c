@@ -186,9 +186,6 @@ static void do_stop(struct app *a)
 		registration_stop(&a->registration);
 	if (is_running(&a->metrics.op))
 		op_cancel(&a->metrics.op, ERR_CANCELLED);
-	if (a->csi.attachments &&
-	    attachments_stop(a->csi.attachments, on_port_stopped, a))
-		op_ref(&a->op);
 	op_move(&a->op, ST_DRAINING);
 }
 
@@ -248,9 +245,7 @@ static void step(struct op *op)
 			op_move(op, ST_FINISHING);
 			break;
 		case ST_FINISHING:
-			if (!dispatch_is_idle(&a->dispatch) ||
-			    (a->csi.attachments &&
-			     attachments_is_busy(a->csi.attachments)))
+			if (!dispatch_is_idle(&a->dispatch))
 				return;
 			do_kube(a);
 			break;

@@ -173,11 +173,6 @@ bool annotate_stop(struct annotate *a, void (*stopped)(void *arg), void *arg)
 	return a->is_running;
 }
 
-bool annotate_is_busy(const struct annotate *a)
-{
-	return a->is_running;
-}
-
 /* RFC 3339 with microseconds, as older drivers wrote it. */
 static void write_body(struct word *w, const char *driver, const char *node)
 {

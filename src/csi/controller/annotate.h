@@ -16,7 +16,6 @@ void annotate_free(struct annotate *a);		/* stopped, or never used; accepts NULL
 /* Takes nothing any more and cancels what is under way: true, and stopped() comes later.
  * False: nothing is. */
 bool annotate_stop(struct annotate *a, void (*stopped)(void *arg), void *arg);
-bool annotate_is_busy(const struct annotate *a);
 
 /* Of the volume's PV, if there is one. node NULL: nobody has it. */
 void annotate_set(struct annotate *a, const char *id, const char *node);

@@ -133,11 +133,6 @@ bool attachments_stop(struct attachments *a, void (*stopped)(void *arg), void *a
 	return a->annotate && annotate_stop(a->annotate, stopped, arg);
 }
 
-bool attachments_is_busy(const struct attachments *a)
-{
-	return a->annotate && annotate_is_busy(a->annotate);
-}
-
 struct watched *attachments_watched(const struct attachments *a)
 {
 	return a->watched;

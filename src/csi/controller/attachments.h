@@ -27,7 +27,6 @@ void attachments_free(struct attachments *a); /* accepts NULL */
 /* Ends what runs in the background, before the k8s port ends. False: nothing does. True:
  * stopped() comes later. */
 bool attachments_stop(struct attachments *a, void (*stopped)(void *arg), void *arg);
-bool attachments_is_busy(const struct attachments *a); /* in the background */
 
 /* Distinct volumes with a holder, for the gauge. False: not known, without the first
  * complete lists; then there is no such number. Never waits. */
