@@ -265,9 +265,42 @@ Test(reconcile, a_deleted_node_brings_the_round_forward)
 	fake_k8s_remove(l.f, K8S_NODE, NULL, "lost");
 	rlab_pass(&l, RECONCILE_HURRY_MS);
 	cr_assert_eq(l.r.shared.stats.rounds, rounds + 1);
+	rlab_pass(&l, RECONCILE_LOST_MS - 1000);
 	cr_assert_eq(rlab_changes(&l), 0, "two sightings all the same");
-	rlab_pass(&l, RLAB_INTERVAL_MS);
+	rlab_pass(&l, 1000);
+	cr_assert_eq(l.r.shared.stats.rounds, rounds + 2);
 	cr_assert_eq(deletes(), 1);
+	rlab_pass(&l, RLAB_INTERVAL_MS - 1000);
+	cr_assert_eq(l.r.shared.stats.rounds, rounds + 2, "and no hurry any more");
+	rlab_close(&l);
+}
+
+static unsigned n_begun; /* fences, when the first of them was done */
+
+static void on_effect(struct fake_rds *f, const struct rds_volume *v)
+{
+	(void)v;
+	if (f->n_kind[RDS_FENCE_FINISH] && !n_begun)
+		n_begun = f->n_kind[RDS_FENCE_BEGIN];
+}
+
+/* Each waits for writes to settle: one after the other they would take as many times as
+ * long. */
+Test(reconcile, the_volumes_of_a_lost_node_are_fenced_side_by_side)
+{
+	char id[32];
+
+	rlab_open(&l);
+	for (int i = 0; i < 20; i++) {
+		snprintf(id, sizeof(id), "pvc-%d", i);
+		lose(id);
+	}
+	n_begun = 0;
+	l.c.box.on_effect = on_effect;
+	rlab_start(&l);
+	rlab_pass(&l, RECONCILE_LOST_MS);
+	cr_assert_eq(deletes(), 20);
+	cr_assert_eq(n_begun, RECONCILE_AT_ONCE);
 	rlab_close(&l);
 }
 

@@ -110,22 +110,34 @@ static void look_at_removal(const struct rds_volume *v)
 		violate("removed, but not ours", v->id);
 }
 
+static bool is_clearing(const char *id, const char *node)
+{
+	struct reconcile *r = &m->l.r;
+
+	if (strcmp(r->op.type->states[r->op.state], "attachments") != 0)
+		return false;
+	LIST_FOREACH (it, &r->attachments.running) {
+		const struct reconcile_lost *l =
+			CONTAINER_OF(it, struct reconcile_lost, list);
+
+		if (strcmp(l->handle, id) == 0 && strcmp(l->node, node) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Cut off is only who has no object any more, or whose node is no more; the reconciler
  * itself also waits for the pods there, but the fence of one lost node cuts them all. A
  * watch that stands still may hide what came since. */
 static void look_at_holder(const struct rds_volume *v, const char *node)
 {
-	const struct reconcile *r = &m->l.r;
-	bool is_its_own = strcmp(r->op.type->states[r->op.state], "attachments") == 0 &&
-			  strcmp(r->attachments.node, node) == 0;
-
 	m->n_let_go++;
 	/* A fence that was left open is finished by whoever finds it. */
 	if (!m->is_whole || v->record.is_fencing || !server_va(v->id, node))
 		return;
 	if (has_node(node))
 		violate("taken from a holder", v->id);
-	if (is_its_own && server_pod(v->id, node))
+	if (is_clearing(v->id, node) && server_pod(v->id, node))
 		violate("taken from a pod", v->id);
 }
 
@@ -152,6 +164,9 @@ static void look(const struct rds_req *req)
 {
 	const struct rds_volume *v = rlab_find(&m->l, req->id);
 
+	/* The Lease may be lost while several are at work: then it is not sent. */
+	if (req->may_send && !req->may_send(req))
+		return;
 	if (!m->l.f->is_leader || !k8s_is_current(&m->l.f->k8s))
 		violate("changed without the right to", req->id);
 	if (!v)

@@ -86,8 +86,11 @@ static void note(struct reconcile *r, const char *round, const struct err *err)
 static void end_attachments(struct reconcile *r)
 {
 	uint64_t took_ms = clock_now_ms(r->op.loop) - r->started_ms;
+	uint64_t ripe_ms = r->started_ms + RECONCILE_LOST_MS;
 
 	metric_observe(METRIC_ATTACH_SECONDS, METRIC_RECONCILE, took_ms * 1000);
+	if (r->attachments.has_unripe && ripe_ms < r->round_ms)
+		r->round_ms = ripe_ms;
 	note(r, "attachments", &r->attachments.op.err);
 }
 

@@ -1,25 +1,17 @@
 #ifndef CSI_CONTROLLER_RECONCILE_ATTACHMENTS_H
 #define CSI_CONTROLLER_RECONCILE_ATTACHMENTS_H
-#include "csi/controller/change.h"
+#include "csi/controller/reconcile_lost.h"
 #include "csi/controller/reconcile_seen.h"
-#include "csi/controller/reconcile_shared.h"
-#include "csi/ids.h"
-#include "csi/inflight.h"
 
-/* Op: one round over the VolumeAttachments of nodes that are no more. Once the API server
- * itself says that the node is gone and no pod there refers to the claim (deleted
- * earlier, the attach-detach controller would make the object anew for the dead node),
- * the node is unpublished, which fences it, and then the object is deleted, by its UID.
- *
- * The external attacher answers that deletion by an Unpublish of its own before it lets
- * the object go (its finalizer); the fence comes first all the same, for an object that
- * it never saw has no finalizer, and no attacher may be there. */
-enum { RECONCILE_MAX_ATTACHMENTS = 32 }; /* in one round */
-
-struct reconcile_lost { /* one of them, copied from the stores */
-	struct list list;
-	char name[254], uid[64], node[254], handle[ID_VOLUME];
-	char claim_ns[64], claim[254];
+/* Op: one round over the VolumeAttachments of nodes that are no more: those that two
+ * looks have shown are cleared, several at a time. */
+enum {
+	RECONCILE_MAX_ATTACHMENTS = 32, /* in one round */
+	RECONCILE_AT_ONCE = 16,		/* a fence waits for writes to settle, mostly */
+	/* Between the two looks. Short, for the API server itself is asked about node and
+	 * pods before anything is done; long enough for a Node that is only renamed or
+	 * made anew to be there again. */
+	RECONCILE_LOST_MS = 10 * 1000,
 };
 
 struct reconcile_attachments {
@@ -27,14 +19,10 @@ struct reconcile_attachments {
 	struct reconcile_shared *shared;
 	struct op *parent;
 	struct reconcile_seen *seen;
-	struct list lost; /* owned; the first is being worked on */
-	unsigned n_troubles;
-	bool is_referenced; /* by a pod */
-	struct k8s_request req;
-	char query[320], body[128];
-	struct inflight inflight;
-	struct change change;
-	char node[ID_NODE]; /* as a record names it */
+	struct list waiting, running, ended; /* of struct reconcile_lost, owned */
+	unsigned n_running, n_troubles;
+	/* Result: some were seen, but not for long enough yet. */
+	bool has_unripe;
 };
 
 /* seen: kept from round to round. Takes a reference on the parent and wakes it. */

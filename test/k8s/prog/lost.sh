@@ -67,7 +67,7 @@ anew() {
 }
 
 t_node_deleted() {
-	local volumes devices before from n=4
+	local volumes devices before from n=20
 	on_node_2 deleted $n
 	before=$(exports)
 	stop heart
