@@ -302,8 +302,10 @@ static void contexts(void)
 		refused(&v, VOL_STAGE, c->code, what);
 	}
 	is_as_it_was();
-	/* The older driver's publish_context says whatever it says: nobody listens. */
+	/* The older driver's publish_context says whatever it says: nobody listens. Its
+	 * volumes bear the NQN that their volume_context names. */
 	copy(&v, &vol);
+	set(&v.context, "nqn", lab_nqn(&vol));
 	v.publish.n = 0;
 	set(&v.publish, "nvme_nqn", "nqn.2000-02.com.mikrotik:pvc-somebody-else");
 	set(&v.publish, "nvme_address", "192.0.2.1");
