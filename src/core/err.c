@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const names[ERR_N_CODES] = {
+const char *const err_names[ERR_N_CODES] = {
 	"OK",
 	"CANCELLED",
 	"UNKNOWN",
@@ -57,5 +57,5 @@ int err_nomem(struct err *e)
 
 const char *err_name(enum err_code code)
 {
-	return (unsigned)code < ERR_N_CODES ? names[code] : names[ERR_UNKNOWN];
+	return (unsigned)code < ERR_N_CODES ? err_names[code] : err_names[ERR_UNKNOWN];
 }

@@ -37,7 +37,8 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* ERR_EXHAUSTED, "out of memory". Returns -1. */
 int err_nomem(struct err *e);
-/* The name in gRPC's spelling, such as "NOT_FOUND"; "UNKNOWN" for a number outside the
- * enum. */
+/* The names in gRPC's spelling, such as "NOT_FOUND" (grpc/doc/statuscodes.md). */
+extern const char *const err_names[ERR_N_CODES];
+/* "UNKNOWN" for a number outside the enum. */
 const char *err_name(enum err_code code);
 #endif

@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "core/err.h"
+
 #define LABEL(name, list)                                    \
 	{                                                    \
 		name, list, sizeof(list) / sizeof((list)[0]) \
@@ -17,25 +19,6 @@ static const char *const reconciles[] = { "clear_stale", "node_watcher_trigger" 
 static const char *const attaches[] = { "attach", "detach", "reconcile",
 					"attach_secondary", "detach_partial" };
 static const char *const migrations[] = { "success", "timeout", "failed" };
-static const char *const codes[] = {
-	"OK",
-	"CANCELLED",
-	"UNKNOWN",
-	"INVALID_ARGUMENT",
-	"DEADLINE_EXCEEDED",
-	"NOT_FOUND",
-	"ALREADY_EXISTS",
-	"PERMISSION_DENIED",
-	"RESOURCE_EXHAUSTED",
-	"FAILED_PRECONDITION",
-	"ABORTED",
-	"OUT_OF_RANGE",
-	"UNIMPLEMENTED",
-	"INTERNAL",
-	"UNAVAILABLE",
-	"DATA_LOSS",
-	"UNAUTHENTICATED",
-};
 static const char *const methods[] = {
 	"GetPluginInfo",
 	"GetPluginCapabilities",
@@ -171,7 +154,8 @@ const struct metric metrics_table[METRIC_N] = {
 			  .type = METRIC_COUNTER,
 			  .roles = METRIC_ON_BOTH,
 			  .is_sparse = true,
-			  .labels = { LABEL("method", methods), LABEL("code", codes) } },
+			  .labels = { LABEL("method", methods),
+				      LABEL("code", err_names) } },
 	[METRIC_RPC_SECONDS] = { .name = "rds_csi_rpc_duration_seconds",
 				 .help = "Time from a CSI call to its answer.",
 				 .type = METRIC_HISTOGRAM,
