@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "csi/controller/attachments.h"
-#include "csi/controller/migrations.h"
-#include "metrics/process.h"
 #include "nvme/loop.h"
 #include "nvme/tcp.h"
 #include "nvme/tools.h"
@@ -137,88 +135,6 @@ static int build_node(struct app *a, struct err *err)
 	return build_tcp(a, err);
 }
 
-static void collect_in_flight(void *ctx, struct expo *x)
-{
-	expo_put(x, ((const struct app *)ctx)->dispatch.n_running, NULL);
-}
-
-static void collect_build(void *ctx, struct expo *x)
-{
-	const char *const labels[] = { RDS_CSI_VERSION, RDS_CSI_COMMIT };
-
-	(void)ctx;
-	expo_put(x, 1, labels);
-}
-
-/* What only a working controller can do; a node that answers is ready. */
-static bool is_ready(void *ctx, struct buf *why)
-{
-	const struct app *a = ctx;
-
-	if (!a->csi.is_controller)
-		return true;
-	if (a->csi.k8s && !kube_is_ready(&a->kube, why))
-		return false;
-	if (a->csi.rds->ops->features(a->csi.rds)->is_known)
-		return true;
-	(void)buf_puts(why, "the box was not reached yet");
-	return false;
-}
-
-static void collect_active(void *ctx, struct expo *x)
-{
-	const struct app *a = ctx;
-	size_t n;
-
-	if (attachments_gauge(a->csi.attachments, &n))
-		expo_put(x, (double)n, NULL);
-}
-
-static void collect_migrations(void *ctx, struct expo *x)
-{
-	const struct app *a = ctx;
-	const struct migrations *m = attachments_migrations(a->csi.attachments);
-
-	if (m)
-		expo_put(x, migrations_active(m), NULL);
-}
-
-static void collect_leader(void *ctx, struct expo *x)
-{
-	const struct app *a = ctx;
-
-	if (a->csi.k8s)
-		expo_put(x, k8s_is_leader(a->csi.k8s), NULL);
-}
-
-static int build_metrics(struct app *a, struct err *err)
-{
-	const struct expo_source sources[] = {
-		{ METRIC_CONNECTIONS_ACTIVE, collect_active, a },
-		{ METRIC_MIGRATIONS_ACTIVE, collect_migrations, a },
-		{ METRIC_LEADER, collect_leader, a },
-		{ METRIC_RPCS_IN_FLIGHT, collect_in_flight, a },
-		{ METRIC_BUILD_INFO, collect_build, a },
-		{ METRIC_PROCESS_CPU, process_cpu, NULL },
-		{ METRIC_PROCESS_RSS, process_rss, NULL },
-		{ METRIC_PROCESS_FDS, process_fds, NULL },
-		{ METRIC_PROCESS_START, process_start, NULL },
-	};
-	unsigned roles = (a->csi.is_controller ? METRIC_ON_CONTROLLER : 0) |
-			 (a->csi.is_node ? METRIC_ON_NODE : 0);
-
-	_Static_assert(sizeof(sources) <= sizeof(a->sources), "room for all");
-	memcpy(a->sources, sources, sizeof(sources));
-	a->metrics.site = (struct page_site){
-		.roles = (enum metric_roles)roles,
-		.sources = a->sources,
-		.n_sources = sizeof(sources) / sizeof(sources[0]),
-		.is_ready = is_ready,
-		.ctx = a,
-	};
-	return metrics_server_listen(&a->metrics, a->config.metrics_address, err);
-}
-
 static void fill_csi(struct app *a)
 {
 	const struct config *c = &a->config;
@@ -267,7 +183,7 @@ int app_build(struct app *a, struct err *err)
 		return -1;
 	if (a->csi.is_node && build_node(a, err))
 		return -1;
-	if (*a->config.metrics_address && build_metrics(a, err))
+	if (*a->config.metrics_address && app_metrics(a, err))
 		return -1;
 	return grpc_server_listen(&a->server, &a->loop.uv, &conf, err);
 }

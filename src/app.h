@@ -26,7 +26,7 @@ struct app {
 	struct metrics_server metrics;
 	struct kube kube;
 	struct vmi vmi;
-	struct expo_source sources[16];
+	struct expo_source sources[64];
 	char host_nqn[ID_NQN], host_id[UUID_TEXT];
 	struct clock_timer patience;
 };
@@ -34,4 +34,6 @@ struct app {
 /* Makes the modules that this mode needs; nothing runs yet. On failure what was made
  * stays where it is. */
 int app_build(struct app *a, struct err *err);
+/* What is told by HTTP (app_metrics.c); binds its address. For app_build. */
+int app_metrics(struct app *a, struct err *err);
 #endif
