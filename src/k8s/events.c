@@ -141,6 +141,8 @@ static void do_posting(struct events *e)
 	/* EXISTS: an earlier attempt of the same request was carried out. */
 	if (err->code == ERR_OK || (!is_patch && err->code == ERR_EXISTS)) {
 		e->n_posted++;
+		if (e->conf.posted)
+			e->conf.posted(e->current->reason);
 		finish(e, EVENT_POSTED);
 	} else if (is_patch && err->code == ERR_NOT_FOUND) {
 		e->current->name[0] = '\0';
@@ -227,4 +229,12 @@ void events_emit(struct events *e, const struct k8s_event *ev)
 			 KS("reason", ev->reason), KU("dropped", e->book.n_dropped));
 	if (e->op.state == ST_IDLE && !clock_timer_is_running(&e->pace))
 		clock_timer_start(e->op.loop, &e->pace, 0, on_pace);
+}
+
+void events_stats(const struct events *e, struct events_stats *ret)
+{
+	*ret = (struct events_stats){ .posted = e->n_posted,
+				      .failed = e->n_failed,
+				      .dropped = e->book.n_dropped,
+				      .waiting = e->book.n_waiting };
 }

@@ -10,6 +10,16 @@
 struct events_conf {
 	struct k8s *k8s;
 	struct event_source source; /* texts borrowed until done() */
+	/* The API server took one: for whoever counts them. May be NULL. */
+	void (*posted)(const char *reason);
+};
+
+/* For the metrics; counted since the start. */
+struct events_stats {
+	uint64_t posted;  /* objects made, and counts of earlier ones raised */
+	uint64_t failed;  /* refused or not answered: dropped */
+	uint64_t dropped; /* too many at once, or no memory: never tried */
+	unsigned waiting; /* now, the one being sent not among them */
 };
 
 struct events {
@@ -20,7 +30,6 @@ struct events {
 	struct k8s_request req;
 	struct buf body;
 	struct clock_timer pace;
-	/* For the metrics, with book.n_dropped. */
 	uint64_t n_posted, n_failed;
 };
 
@@ -30,4 +39,5 @@ void events_start(struct events *e, void (*done)(struct op *op));
 void events_stop(struct events *e);
 /* Texts are copied. Before the start and after the stop: dropped. */
 void events_emit(struct events *e, const struct k8s_event *ev);
+void events_stats(const struct events *e, struct events_stats *ret);
 #endif

@@ -304,3 +304,12 @@ void lease_stop(struct lease *l)
 {
 	op_cancel(&l->op, ERR_CANCELLED);
 }
+
+void lease_stats(const struct lease *l, struct lease_stats *ret)
+{
+	*ret = (struct lease_stats){ .is_leader = lease_is_leader(l),
+				     .gained = l->n_gained,
+				     .lost = l->n_lost,
+				     .failed = l->n_failed,
+				     .transitions = l->transitions };
+}

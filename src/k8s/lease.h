@@ -36,7 +36,7 @@ struct lease {
 	uint64_t began_ms;	 /* of the write under way, clock_boot_ms */
 	unsigned n_tries;	 /* since the last rest */
 	bool is_told;		 /* what changed() was told last */
-	/* For the metrics. transitions: as the Lease says. */
+	/* Since the start; transitions: as the Lease says. */
 	uint64_t n_gained, n_lost, n_failed;
 	uint32_t transitions;
 };
@@ -53,4 +53,13 @@ enum { LEASE_STOP_MS = 2000 };
  * else has run. What begins now has at least duration - deadline + margin (7 s) before
  * another can lead. */
 bool lease_is_leader(const struct lease *l);
+
+/* For the metrics; counted since the start. */
+struct lease_stats {
+	bool is_leader;
+	uint64_t gained, lost;
+	uint64_t failed;      /* tries that the API server did not answer, or refused */
+	uint32_t transitions; /* as the Lease itself says, of all controllers */
+};
+void lease_stats(const struct lease *l, struct lease_stats *ret);
 #endif

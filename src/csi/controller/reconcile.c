@@ -189,3 +189,8 @@ void reconcile_stop(struct reconcile *r)
 {
 	op_cancel(&r->op, ERR_CANCELLED);
 }
+
+const struct reconcile_stats *reconcile_stats(const struct reconcile *r)
+{
+	return &r->shared.stats;
+}

@@ -9,7 +9,7 @@
  * Kubernetes alone, after csi->k8s and csi->attachments, and stops it before them. */
 struct reconcile {
 	struct op op;
-	struct reconcile_shared shared; /* .conf is set before, .stats read by others */
+	struct reconcile_shared shared;
 	struct reconcile_seen attachments_seen, box_seen;
 	struct k8s_listener nodes;
 	struct clock_timer timer;
@@ -25,4 +25,6 @@ void reconcile_start(struct reconcile *r, struct csi *csi,
 		     const struct reconcile_conf *conf, void (*done)(struct op *op));
 /* done() comes when what is under way has ended. */
 void reconcile_stop(struct reconcile *r);
+/* For the metrics; zeroed before the start. */
+const struct reconcile_stats *reconcile_stats(const struct reconcile *r);
 #endif

@@ -144,3 +144,30 @@ struct vmi_place *vmi_quit(struct vmi *v, struct vmi_place *p)
 	}
 	return was_first ? CONTAINER_OF(q->places.next, struct vmi_place, node) : NULL;
 }
+
+static unsigned length(const struct vmi_queue *q)
+{
+	unsigned n = 0;
+
+	for (const struct list *it = q->places.next; it != &q->places; it = it->next)
+		n++;
+	return n;
+}
+
+void vmi_stats(const struct vmi *v, struct vmi_stats *ret)
+{
+	size_t pos = 0;
+
+	*ret = (struct vmi_stats){ .turns = v->n_turns,
+				   .without = v->n_without,
+				   .known = v->n_known };
+	for (struct map_node *n = map_next(&v->queues, &pos, NULL); n;
+	     n = map_next(&v->queues, &pos, n)) {
+		unsigned here = length(CONTAINER_OF(n, struct vmi_queue, node));
+
+		ret->machines++;
+		ret->waiting += here - 1;
+		if (here > ret->longest)
+			ret->longest = here;
+	}
+}

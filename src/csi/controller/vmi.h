@@ -24,7 +24,17 @@ struct vmi {
 	struct list ages;  /* the same, the oldest answer first */
 	struct map queues; /* of machines somebody is at work for */
 	unsigned n_known, n_queued;
-	uint64_t n_turns, n_without; /* for the metrics: serialised, and not */
+	uint64_t n_turns, n_without; /* since the start */
+};
+
+/* For the metrics. */
+struct vmi_stats {
+	uint64_t turns;	   /* calls that were serialised, since the start */
+	uint64_t without;  /* calls that went without a turn */
+	unsigned machines; /* with a call at work now */
+	unsigned waiting;  /* calls behind those, in all queues */
+	unsigned longest;  /* queue: calls at work or waiting for one machine */
+	unsigned known;	   /* volumes whose machine is remembered */
 };
 
 void vmi_init(struct vmi *v, struct k8s *k8s, uint64_t ttl_ms);
@@ -46,6 +56,7 @@ struct vmi_place {
 /* At the end. -1: too many, or no memory. */
 int vmi_join(struct vmi *v, struct vmi_place *p, const char *key);
 bool vmi_is_first(const struct vmi_place *p);
+void vmi_stats(const struct vmi *v, struct vmi_stats *ret);
 /* Accepts one that is in none. Returns who has become the first by it, or NULL. */
 struct vmi_place *vmi_quit(struct vmi *v, struct vmi_place *p);
 #endif
