@@ -7,6 +7,7 @@
 #include "csi/controller/attachments.h"
 #include "csi/controller/migrations.h"
 #include "metrics/process.h"
+#include "k8s/target.h"
 #include "rds/ros.h"
 
 static void collect_in_flight(void *ctx, struct expo *x)
@@ -20,21 +21,6 @@ static void collect_build(void *ctx, struct expo *x)
 
 	(void)ctx;
 	expo_put(x, 1, labels);
-}
-
-/* What only a working controller can do; a node that answers is ready. */
-static bool is_ready(void *ctx, struct buf *why)
-{
-	const struct app *a = ctx;
-
-	if (!a->csi.is_controller)
-		return true;
-	if (a->csi.k8s && !kube_is_ready(&a->kube, why))
-		return false;
-	if (a->csi.rds->ops->features(a->csi.rds)->is_known)
-		return true;
-	(void)buf_puts(why, "the box was not reached yet");
-	return false;
 }
 
 static void collect_active(void *ctx, struct expo *x)
@@ -63,12 +49,257 @@ static void collect_leader(void *ctx, struct expo *x)
 		expo_put(x, k8s_is_leader(a->csi.k8s), NULL);
 }
 
+/* ---- Kubernetes
+ * ------------------------------------------------------------------------- */
+
+static void collect_rounds(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	const struct reconcile_stats *s = reconcile_stats(&a->kube.reconcile);
+	bool is_round = x->metric == &metrics_table[METRIC_RECONCILE_ROUNDS];
+
+	if (a->csi.k8s)
+		expo_put(x, (double)(is_round ? s->rounds : s->errors), NULL);
+}
+
+static void collect_events(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	bool is_drop = x->metric == &metrics_table[METRIC_EVENTS_DROPPED];
+	struct events_stats s;
+
+	if (!a->csi.k8s)
+		return;
+	events_stats(&a->kube.events, &s);
+	expo_put(x, (double)(is_drop ? s.dropped : s.failed), NULL);
+}
+
+static void collect_lease(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	struct lease_stats s;
+
+	if (!a->csi.k8s)
+		return;
+	lease_stats(&a->kube.lease, &s);
+	if (x->metric == &metrics_table[METRIC_LEASE_GAINED])
+		expo_put(x, (double)s.gained, NULL);
+	else if (x->metric == &metrics_table[METRIC_LEASE_LOST])
+		expo_put(x, (double)s.lost, NULL);
+	else
+		expo_put(x, (double)s.failed, NULL);
+}
+
+static double vmi_value(const struct vmi_stats *s, enum metric_id id)
+{
+	switch (id) {
+	case METRIC_VMI_MACHINES:
+		return s->machines;
+	case METRIC_VMI_WAITING:
+		return s->waiting;
+	case METRIC_VMI_TURNS:
+		return (double)s->turns;
+	default:
+		return (double)s->without;
+	}
+}
+
+static void collect_vmi(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	struct vmi_stats s;
+
+	if (!a->csi.vmi)
+		return;
+	vmi_stats(&a->vmi, &s);
+	expo_put(x, vmi_value(&s, (enum metric_id)(x->metric - metrics_table)), NULL);
+}
+
+static void collect_api(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	struct k8s_api_stats s;
+	bool is_all = x->metric == &metrics_table[METRIC_API_REQUESTS];
+
+	if (!a->csi.k8s)
+		return;
+	k8s_api_stats(a->kube.api, &s);
+	expo_put(x, (double)(is_all ? s.n_requests : s.n_failed), NULL);
+}
+
+/* Its value of one kind; false = absent. */
+static bool watch_value(const struct k8s_api_stats *s, unsigned kind, enum metric_id id,
+			double *ret)
+{
+	const bool is_whole = s->kinds[kind].age_ms != UINT64_MAX;
+
+	switch (id) {
+	case METRIC_WATCH_AGE:
+		*ret = (double)s->kinds[kind].age_ms / 1000;
+		return is_whole;
+	case METRIC_WATCH_OBJECTS:
+		*ret = (double)s->kinds[kind].objects;
+		return is_whole;
+	case METRIC_WATCH_UNREADABLE:
+		*ret = (double)s->kinds[kind].unreadable;
+		return true;
+	case METRIC_WATCH_LISTS:
+		*ret = (double)s->kinds[kind].lists;
+		return true;
+	case METRIC_WATCH_STREAMS:
+		*ret = (double)s->kinds[kind].streams;
+		return true;
+	case METRIC_WATCH_EVENTS:
+		*ret = (double)s->kinds[kind].events;
+		return true;
+	default:
+		*ret = (double)s->kinds[kind].failures;
+		return true;
+	}
+}
+
+static void collect_watch(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	enum metric_id id = (enum metric_id)(x->metric - metrics_table);
+	struct k8s_api_stats s;
+	double value;
+
+	if (!a->csi.k8s)
+		return;
+	k8s_api_stats(a->kube.api, &s);
+	for (unsigned i = 0; i < K8S_WATCHED; i++) {
+		const char *const labels[] = { k8s_kind_name((enum k8s_kind)i) };
+
+		if (watch_value(&s, i, id, &value))
+			expo_put(x, value, labels);
+	}
+}
+
+/* ---- the box
+ * ---------------------------------------------------------------------------- */
+
+static void collect_state(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	const char *const labels[] = { a->config.rds_address };
+	struct ros_stats s;
+
+	ros_stats(a->csi.rds, &s);
+	if (s.is_known)
+		expo_put(x, s.sessions > 0, labels);
+}
+
+static void collect_info(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	const struct rds_features *f = a->csi.rds->ops->features(a->csi.rds);
+	const char *const labels[] = { a->config.rds_address, f->version,
+				       f->has_subvolumes ? "yes" : "no" };
+
+	if (f->is_known)
+		expo_put(x, 1, labels);
+}
+
+static void collect_insecure(void *ctx, struct expo *x)
+{
+	expo_put(x, ((const struct app *)ctx)->config.rds_insecure, NULL);
+}
+
+static void collect_sessions(void *ctx, struct expo *x)
+{
+	static const char *const states[][1] = { { "busy" }, { "free" } };
+	const struct app *a = ctx;
+	struct ros_stats s;
+
+	ros_stats(a->csi.rds, &s);
+	expo_put(x, s.busy, states[0]);
+	expo_put(x, s.sessions - s.busy, states[1]);
+}
+
+static void collect_queued(void *ctx, struct expo *x)
+{
+	static const char *const lanes[][1] = { { "fast" }, { "read" }, { "bulk" } };
+	const struct app *a = ctx;
+	struct ros_stats s;
+
+	ros_stats(a->csi.rds, &s);
+	for (unsigned i = 0; i < 3; i++)
+		expo_put(x, s.queued_in[i], lanes[i]);
+}
+
+static void collect_ssh(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	struct ros_stats s;
+
+	ros_stats(a->csi.rds, &s);
+	expo_put(x,
+		 (double)(x->metric == &metrics_table[METRIC_SSH_JOINED] ? s.joined
+									 : s.connects),
+		 NULL);
+}
+
+/* ---- all of it
+ * -------------------------------------------------------------------------- */
+
+/* What only a working controller can do, and what only a registered node is asked to. */
+static bool is_ready(void *ctx, struct buf *why)
+{
+	const struct app *a = ctx;
+
+	if (a->csi.is_node && *a->config.registry && !a->registration.is_registered) {
+		(void)buf_puts(why, "not registered with the kubelet yet");
+		return false;
+	}
+	if (!a->csi.is_controller)
+		return true;
+	if (a->csi.k8s && !kube_is_ready(&a->kube, why))
+		return false;
+	if (a->csi.rds->ops->features(a->csi.rds)->is_known)
+		return true;
+	(void)buf_puts(why, "the box was not reached yet");
+	return false;
+}
+
+static void count_turn(uint64_t busy_us)
+{
+	metric_observe(METRIC_LOOP_LAG, 0, busy_us);
+}
+
 int app_metrics(struct app *a, struct err *err)
 {
 	const struct expo_source sources[] = {
 		{ METRIC_CONNECTIONS_ACTIVE, collect_active, a },
 		{ METRIC_MIGRATIONS_ACTIVE, collect_migrations, a },
 		{ METRIC_LEADER, collect_leader, a },
+		{ METRIC_RECONCILE_ROUNDS, collect_rounds, a },
+		{ METRIC_RECONCILE_ERRORS, collect_rounds, a },
+		{ METRIC_EVENTS_FAILED, collect_events, a },
+		{ METRIC_EVENTS_DROPPED, collect_events, a },
+		{ METRIC_LEASE_GAINED, collect_lease, a },
+		{ METRIC_LEASE_LOST, collect_lease, a },
+		{ METRIC_LEASE_FAILURES, collect_lease, a },
+		{ METRIC_VMI_MACHINES, collect_vmi, a },
+		{ METRIC_VMI_WAITING, collect_vmi, a },
+		{ METRIC_VMI_TURNS, collect_vmi, a },
+		{ METRIC_VMI_WITHOUT, collect_vmi, a },
+		{ METRIC_WATCH_AGE, collect_watch, a },
+		{ METRIC_WATCH_OBJECTS, collect_watch, a },
+		{ METRIC_WATCH_UNREADABLE, collect_watch, a },
+		{ METRIC_WATCH_LISTS, collect_watch, a },
+		{ METRIC_WATCH_STREAMS, collect_watch, a },
+		{ METRIC_WATCH_EVENTS, collect_watch, a },
+		{ METRIC_WATCH_FAILURES, collect_watch, a },
+		{ METRIC_API_REQUESTS, collect_api, a },
+		{ METRIC_API_FAILURES, collect_api, a },
+		{ METRIC_RDS_STATE, collect_state, a },
+		{ METRIC_RDS_INFO, collect_info, a },
+		{ METRIC_RDS_INSECURE, collect_insecure, a },
+		{ METRIC_SSH_SESSIONS, collect_sessions, a },
+		{ METRIC_SSH_QUEUED, collect_queued, a },
+		{ METRIC_SSH_CONNECTS, collect_ssh, a },
+		{ METRIC_SSH_JOINED, collect_ssh, a },
 		{ METRIC_RPCS_IN_FLIGHT, collect_in_flight, a },
 		{ METRIC_BUILD_INFO, collect_build, a },
 		{ METRIC_PROCESS_CPU, process_cpu, NULL },
@@ -80,6 +311,7 @@ int app_metrics(struct app *a, struct err *err)
 			 (a->csi.is_node ? METRIC_ON_NODE : 0);
 
 	_Static_assert(sizeof(sources) <= sizeof(a->sources), "room for all");
+	a->loop.on_turn = count_turn;
 	memcpy(a->sources, sources, sizeof(sources));
 	a->metrics.site = (struct page_site){
 		.roles = (enum metric_roles)roles,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "csi/controller/attachments.h"
+#include "metrics/registry.h"
 
 /* start ─► running ─► settling ─► leaving ─► silencing ─► hanging-up ─► done
  *
@@ -76,6 +77,12 @@ static bool is_over(const struct op *op)
 	return !op->type || op_is_done(op);
 }
 
+static void count_posted(const char *reason)
+{
+	metric_count(METRIC_EVENTS_POSTED,
+		     metric_label_value(METRIC_EVENTS_POSTED, 0, reason), 0);
+}
+
 static void do_start(struct kube *k)
 {
 	struct k8s *port = k8s_api_port(k->api);
@@ -85,6 +92,7 @@ static void do_start(struct kube *k)
 	k->events.conf = (struct events_conf){
 		.k8s = port,
 		.source = { "rds-csi-controller", k->identity },
+		.posted = count_posted,
 	};
 	events_start(&k->events, on_events);
 	k->lease.conf = (struct lease_conf){

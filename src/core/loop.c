@@ -60,6 +60,28 @@ static void on_signal(uv_signal_t *s, int signum)
 	l->on_stop(l);
 }
 
+/* What libuv did not wait for events (since 1.39) it was at work. */
+static void on_turn(uv_check_t *h)
+{
+	struct loop *l = h->data;
+	uint64_t now_ns = uv_hrtime(), idle_ns = uv_metrics_idle_time(&l->uv);
+
+	if (l->on_turn)
+		l->on_turn((now_ns - l->turn_ns - (idle_ns - l->idle_ns)) / 1000);
+	l->turn_ns = now_ns;
+	l->idle_ns = idle_ns;
+}
+
+static void watch_turns(struct loop *l)
+{
+	(void)uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME);
+	(void)uv_check_init(&l->uv, &l->turn);
+	l->turn.data = l;
+	l->turn_ns = uv_hrtime();
+	uv_unref((uv_handle_t *)&l->turn);
+	(void)uv_check_start(&l->turn, on_turn);
+}
+
 int loop_open(struct loop *l, void (*on_stop)(struct loop *l), struct err *err)
 {
 	static const int signums[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
@@ -74,6 +96,7 @@ int loop_open(struct loop *l, void (*on_stop)(struct loop *l), struct err *err)
 	if (rc)
 		return err_set(err, ERR_UNAVAILABLE, "event loop: %s", uv_strerror(rc));
 	clock_open(&l->clock, &l->uv);
+	watch_turns(l);
 	for (unsigned i = 0; i < sizeof(signums) / sizeof(signums[0]); i++) {
 		/* Listening for signals alone is no reason to go on turning. */
 		(void)uv_signal_init(&l->uv, &l->signals[i]);
@@ -103,6 +126,7 @@ unsigned loop_close(struct loop *l)
 	clock_timer_stop(&l->guard);
 	for (unsigned i = 0; i < sizeof(l->signals) / sizeof(l->signals[0]); i++)
 		uv_close((uv_handle_t *)&l->signals[i], NULL);
+	uv_close((uv_handle_t *)&l->turn, NULL);
 	clock_close(&l->uv);
 	(void)uv_run(&l->uv, UV_RUN_NOWAIT);
 	if (uv_loop_close(&l->uv) == UV_EBUSY)

@@ -16,6 +16,11 @@ struct loop {
 	int stop_signal; /* 0 until one came */
 	struct clock_timer guard;
 	void (*on_stop)(struct loop *l); /* called once, from the loop */
+	/* NULL, or told after each turn how long it was at work: so long everything else
+	 * had to wait. */
+	void (*on_turn)(uint64_t busy_us);
+	uv_check_t turn;
+	uint64_t turn_ns, idle_ns; /* of the last turn's end, and waited until then */
 };
 
 /* How long an ordered end may take before the process ends itself. Kubernetes gives a

@@ -80,6 +80,7 @@ static int notify(struct rpc *rpc, struct err *err)
 	if (!resp)
 		return err_nomem(err);
 	rpc->resp = &resp->base;
+	r->is_registered = req->plugin_registered;
 	if (req->plugin_registered)
 		log_info("node", "registered with the kubelet",
 			 KS("driver", rpc->csi->driver_name),
@@ -213,6 +214,7 @@ static void do_unbinding(struct registration *r)
 {
 	bool has_server = r->op.state == ST_SERVING && !op_is_done(&r->server.op);
 
+	r->is_registered = false;
 	clock_timer_stop(&r->look);
 	op_move(&r->op, ST_UNBINDING);
 	op_close_handle(&r->op, (uv_handle_t *)&r->dir_watch);

@@ -25,6 +25,7 @@ struct registration_conf {
 struct registration {
 	struct op op;
 	struct registration_conf conf;
+	bool is_registered; /* the kubelet said so, of the socket that is there */
 	/* Private. */
 	struct dispatch dispatch;
 	const struct rpc_method *tables[1];

@@ -5,7 +5,7 @@
 #include "core/mem.h"
 #include "metrics/table.h"
 
-enum { CELLS = 1024 };
+enum { CELLS = 2048 };
 
 static uint64_t cells[CELLS];
 static unsigned first[METRIC_N]; /* of each metric's cells */

@@ -142,6 +142,7 @@ void batch_start(struct batch *b, struct ssh *s, void (*done)(struct op *op))
 		if (it->deadline_ms > last_ms)
 			last_ms = it->deadline_ms;
 	}
+	b->started_us = uv_hrtime() / 1000;
 	b->exec.command = b->script.data;
 	b->exec.len = b->script.len;
 	b->exec.on_data = on_data;

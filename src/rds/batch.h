@@ -40,6 +40,7 @@ struct batch {
 	struct pool_item *items[LANE_JOIN_MAX]; /* NULL: forgotten or answered */
 	unsigned n, at;				/* at: the one that is being answered */
 	enum lane lane;
+	uint64_t started_us;
 	bool is_guarded; /* the only item is, or was */
 	char sentinel[17];
 	struct err refusal; /* an error line outside of every request's part */

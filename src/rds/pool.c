@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rand.h"
+#include "metrics/registry.h"
 
 /* start -> running -> stopping -> done
  *   running ends by pool_stop alone: a box that is away fails requests, not the pool. */
@@ -72,6 +73,34 @@ static void on_trim(struct clock_timer *t)
 		}
 }
 
+static void note_found(struct pool *p)
+{
+	uint64_t away_ms = clock_now_ms(p->op.loop) - p->lost_ms;
+
+	p->stats.is_known = true;
+	if (!p->is_lost)
+		return;
+	p->is_lost = false;
+	metric_count(METRIC_RDS_RECONNECTS, METRIC_SUCCESS, 0);
+	metric_observe(METRIC_RDS_RECONNECT_SECONDS, 0, away_ms * 1000);
+}
+
+/* The first attempt of all is no reconnect. */
+static void note_lost(struct pool *p, bool was_attempt)
+{
+	struct lane_load load;
+	unsigned live;
+
+	count(p, &load, &live);
+	p->stats.is_known = true;
+	if (was_attempt && p->is_lost)
+		metric_count(METRIC_RDS_RECONNECTS, METRIC_FAILURE, 0);
+	if (live || p->is_lost)
+		return;
+	p->is_lost = true;
+	p->lost_ms = clock_now_ms(p->op.loop);
+}
+
 static void on_ssh_ready(struct ssh *ssh)
 {
 	struct pool_slot *s = CONTAINER_OF(ssh, struct pool_slot, ssh);
@@ -85,6 +114,7 @@ static void on_ssh_ready(struct ssh *ssh)
 		log_info("rds", "connected to the box", KS("address", p->conf.address));
 	}
 	s->state = SLOT_IDLE;
+	note_found(p);
 	p->stats.connects++;
 	p->retry_at_ms = 0;
 	backoff_reset(&p->backoff);
@@ -107,13 +137,16 @@ static void on_ssh_done(struct op *op)
 {
 	struct pool_slot *s = CONTAINER_OF(op, struct pool_slot, ssh.op);
 	struct pool *p = s->pool;
+	bool was_attempt = s->state == SLOT_CONNECTING;
 
 	bug_on(s->batch); /* a session outlives its tenant */
-	if (s->state == SLOT_CONNECTING && !op_failed(&p->op))
+	if (was_attempt && !op_failed(&p->op))
 		note_failure(p, &op->err);
 	else if (op->err.code != ERR_CANCELLED)
 		log_info("rds", "session with the box ended", KS("error", op->err.msg));
 	s->state = SLOT_EMPTY;
+	if (!op_failed(&p->op))
+		note_lost(p, was_attempt);
 	op_unref_wake(&p->op);
 }
 
@@ -148,6 +181,8 @@ static void on_exec_done(struct op *op)
 	struct pool_slot *s = CONTAINER_OF(b->exec.ssh, struct pool_slot, ssh);
 	struct pool *p = s->pool;
 
+	metric_observe(METRIC_SSH_EXEC_SECONDS, b->lane,
+		       uv_hrtime() / 1000 - b->started_us);
 	s->batch = NULL;
 	s->state = ssh_is_ready(&s->ssh) ? SLOT_IDLE : SLOT_CLOSING;
 	requeue_unsent(p, b);
@@ -340,6 +375,8 @@ void pool_stats(const struct pool *p, struct ros_stats *ret)
 	*ret = p->stats;
 	count(p, &load, &ret->sessions);
 	ret->busy = ret->sessions - load.idle;
-	LIST_FOREACH (it, &p->queue)
+	LIST_FOREACH (it, &p->queue) {
 		ret->queued++;
+		ret->queued_in[CONTAINER_OF(it, struct lane_item, node)->lane]++;
+	}
 }

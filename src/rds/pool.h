@@ -39,8 +39,10 @@ struct pool {
 	struct backoff backoff;
 	uint64_t retry_at_ms;	/* 0: the last connect succeeded */
 	struct err last;	/* why it did not */
-	struct ros_stats stats; /* connects, execs, joined */
-	uint64_t generation;	/* counts the times that the first session came up */
+	struct ros_stats stats; /* connects, execs, joined, is_known */
+	bool is_lost;		/* no session since lost_ms, and one was wanted or had */
+	uint64_t lost_ms;
+	uint64_t generation; /* counts the times that the first session came up */
 };
 
 void pool_start(struct pool *p, uv_loop_t *loop, void (*done)(struct op *op));

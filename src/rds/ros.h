@@ -28,6 +28,8 @@ struct ros_conf {	     /* texts are borrowed for the life of the implementation 
 
 struct ros_stats {
 	unsigned sessions, busy, queued;
+	unsigned queued_in[3]; /* by lane: fast, read, bulk */
+	bool is_known;	       /* a connect was tried: sessions tells of the box */
 	uint64_t connects, execs;
 	uint64_t joined; /* requests that shared an exec with others */
 };
