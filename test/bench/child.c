@@ -89,6 +89,15 @@ struct child_mem child_mem(const struct child *c)
 	return m;
 }
 
+double child_peak_mib(const struct child *c)
+{
+	char path[64], text[4096];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)c->pid);
+	slurp(path, text, sizeof(text));
+	return kib_of(text, "\nVmHWM:") / 1024;
+}
+
 /* Calls f for each task of the process. */
 static void each_task(const struct child *c, void (*f)(const char *dir, void *arg),
 		      void *arg)

@@ -18,6 +18,7 @@ void child_start(struct child *c, const char *const argv[], const char *out_path
 /* SIGTERM, SIGKILL after 5 s, wait. Returns the wait status; 0 when it did not run. */
 int child_stop(struct child *c);
 struct child_mem child_mem(const struct child *c); /* /proc/PID/smaps_rollup */
+double child_peak_mib(const struct child *c);	   /* VmHWM: the most RSS it ever had */
 uint64_t child_cpu_ns(
 	const struct child *c); /* all its threads, schedstat of each task */
 /* Threads, and of them those that ran since they were made. */

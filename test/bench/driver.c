@@ -1,5 +1,6 @@
 #include "bench/driver.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,49 +22,62 @@ static int probe(struct h2 *h)
 	return rc;
 }
 
-int driver_start(struct driver *d, const char *csi, enum driver_role role,
-		 const struct box *box, const char *dir)
+enum { MAX_ARGS = 24 };
+
+/* The words of a command line. */
+struct words {
+	const char *argv[MAX_ARGS];
+	char text[MAX_ARGS][340];
+	unsigned n;
+};
+
+static void add(struct words *w, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void add(struct words *w, const char *format, ...)
 {
-	char endpoint[320], port[32], key[320], host_key[320], exports[320], state[320];
-	const char *controller[] = { csi,
-				     "--controller",
-				     "--metrics-address=",
-				     "--kubernetes=off",
-				     "--cluster-id=bench",
-				     "--known-nodes=node-a,node-b",
-				     "--rds-address=127.0.0.1",
-				     "--rds-user=admin",
-				     "--rds-volume-base-path=/storage-pool/metal-csi",
-				     endpoint,
-				     port,
-				     key,
-				     host_key,
-				     NULL };
-	const char *node[] = { csi,
-			       "--node",
-			       "--node-id=node-a",
-			       "--metrics-address=",
-			       "--kubernetes=off",
-			       "--cluster-id=bench",
-			       "--node-backend=loop",
-			       endpoint,
-			       exports,
-			       state,
-			       NULL };
+	va_list ap;
+
+	if (w->n == MAX_ARGS - 1)
+		abort();
+	va_start(ap, format);
+	(void)vsnprintf(w->text[w->n], sizeof(w->text[0]), format, ap);
+	va_end(ap);
+	w->argv[w->n] = w->text[w->n];
+	w->argv[++w->n] = NULL;
+}
+
+static void add_controller(struct words *w, const struct box *box)
+{
+	add(w, "--controller");
+	add(w, "--cluster-id=bench");
+	add(w, "--rds-address=127.0.0.1");
+	add(w, "--rds-user=admin");
+	add(w, "--rds-volume-base-path=/storage-pool/metal-csi");
+	add(w, "--rds-port=%u", box->ssh_port);
+	add(w, "--rds-key-file=%s/client_key", box->dir);
+	add(w, "--rds-host-key=%s/host_key.pub", box->dir);
+}
+
+static void add_node(struct words *w, const struct box *box, const char *dir)
+{
+	add(w, "--node");
+	add(w, "--node-id=node-a");
+	add(w, "--cluster-id=bench");
+	add(w, "--node-backend=loop");
+	add(w, "--loop-exports=%s/exports", box->dir);
+	add(w, "--state-dir=%s", dir);
+}
+
+static int launch(struct driver *d, struct words *w, const char *dir)
+{
 	uint64_t start;
 
 	memset(d, 0, sizeof(*d));
 	(void)snprintf(d->socket, sizeof(d->socket), "%s/csi.sock", dir);
 	(void)snprintf(d->log, sizeof(d->log), "%s/driver.log", dir);
-	(void)snprintf(endpoint, sizeof(endpoint), "--endpoint=unix://%s", d->socket);
-	(void)snprintf(port, sizeof(port), "--rds-port=%u", box->ssh_port);
-	(void)snprintf(key, sizeof(key), "--rds-key-file=%s/client_key", box->dir);
-	(void)snprintf(host_key, sizeof(host_key), "--rds-host-key=%s/host_key.pub",
-		       box->dir);
-	(void)snprintf(exports, sizeof(exports), "--loop-exports=%s/exports", box->dir);
-	(void)snprintf(state, sizeof(state), "--state-dir=%s", dir);
+	add(w, "--endpoint=unix://%s", d->socket);
 	start = now_ns();
-	child_start(&d->child, role == DRIVER_NODE ? node : controller, d->log, d->log);
+	child_start(&d->child, w->argv, d->log, d->log);
 	/* As a sidecar does, only less patiently: try until somebody listens. */
 	while ((d->h2 = h2_open(d->socket)) == NULL && now_ns() - start < 5000000000u)
 		sleep_ms(0);
@@ -79,6 +93,35 @@ int driver_start(struct driver *d, const char *csi, enum driver_role role,
 	fprintf(stderr, "bench: the driver did not get ready; see %s\n", d->log);
 	driver_stop(d);
 	return -1;
+}
+
+int driver_start(struct driver *d, const char *csi, enum driver_role role,
+		 const struct box *box, const char *dir)
+{
+	struct words w = { .n = 0 };
+
+	add(&w, "%s", csi);
+	add(&w, "--metrics-address=");
+	add(&w, "--kubernetes=off");
+	if (role == DRIVER_CONTROLLER) {
+		add(&w, "--known-nodes=node-a,node-b");
+		add_controller(&w, box);
+	} else {
+		add_node(&w, box, dir);
+	}
+	return launch(d, &w, dir);
+}
+
+int driver_start_kube(struct driver *d, const char *csi, const struct box *box,
+		      const struct driver_kube *kube, const char *dir)
+{
+	struct words w = { .n = 0 };
+
+	add(&w, "%s", csi);
+	add(&w, "--metrics-address=127.0.0.1:%u", kube->metrics_port);
+	add(&w, "--kubeconfig=%s", kube->kubeconfig);
+	add_controller(&w, box);
+	return launch(d, &w, dir);
 }
 
 void driver_stop(struct driver *d)

@@ -21,6 +21,14 @@ struct driver {
  * on stderr. */
 int driver_start(struct driver *d, const char *csi, enum driver_role role,
 		 const struct box *box, const char *dir);
+/* A controller with Kubernetes, whose /metrics and /readyz are at metrics_port. The lists
+ * may not be whole yet: Probe does not wait for them. */
+struct driver_kube {
+	char kubeconfig[300];
+	unsigned metrics_port;
+};
+int driver_start_kube(struct driver *d, const char *csi, const struct box *box,
+		      const struct driver_kube *kube, const char *dir);
 void driver_stop(struct driver *d);
 
 enum driver_rpc {

@@ -7,9 +7,9 @@
  * stops what it started; 0, or -1 when something did not work (a line on stderr says
  * what), after which the other rows still run. */
 struct bench {
-	const char *csi, *sim, *floor; /* programs */
-	const char *dir;	       /* scratch, removed by the caller */
-	unsigned idle_s;	       /* how long idling is watched */
+	const char *csi, *sim, *floor, *api; /* programs */
+	const char *dir;		     /* scratch, removed by the caller */
+	unsigned idle_s;		     /* how long idling is watched */
 };
 
 enum { BENCH_LATENCY_MS = 50 }; /* of one exec on the box */
@@ -23,6 +23,11 @@ int rows_burst(const struct bench *b); /* 100 creates at once */
 int rows_own(const struct bench *b);   /* the driver's own time in a create; log bytes */
 int rows_list(const struct bench *b);  /* 1,000 volumes: listing, RSS */
 int rows_many(const struct bench *b);  /* 10,000 disks on the simulator */
+/* With Kubernetes: the simulated API server as a process, over TLS. */
+int rows_kube_size(const struct bench *b);  /* 10,000 volumes attached, 500 nodes */
+int rows_kube_life(const struct bench *b);  /* publish, unpublish: execs and requests */
+int rows_kube_burst(const struct bench *b); /* 1,000 attaches of 1,000 volumes */
+int rows_kube_idle(const struct bench *b);  /* CPU and requests while idle */
 
 /* Makes dir/name and starts a simulator on it. */
 int bench_box(const struct bench *b, struct box *box, const char *name,

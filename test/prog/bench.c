@@ -1,6 +1,6 @@
 /* Measures speed and size of the driver against the simulated box and prints them as a
  * table; see docs/reference/performance.md for what each row means.
- *   bench --csi PROGRAM --sim PROGRAM --floor PROGRAM --dir SCRATCH
+ *   bench --csi PROGRAM --sim PROGRAM --floor PROGRAM --api PROGRAM --dir SCRATCH
  *         [--json FILE] [--idle-s N] [ROW…]
  * Without a row's name all are measured. It asserts nothing: status 1 only when a row
  * could not be measured. */
@@ -16,9 +16,19 @@ static const struct {
 	const char *name;
 	int (*run)(const struct bench *b);
 } rows[] = {
-	{ "start", rows_start }, { "size", rows_size }, { "list", rows_list },
-	{ "probe", rows_probe }, { "life", rows_life }, { "burst", rows_burst },
-	{ "own", rows_own },	 { "idle", rows_idle }, { "many", rows_many },
+	{ "start", rows_start },
+	{ "size", rows_size },
+	{ "list", rows_list },
+	{ "probe", rows_probe },
+	{ "life", rows_life },
+	{ "burst", rows_burst },
+	{ "own", rows_own },
+	{ "idle", rows_idle },
+	{ "many", rows_many },
+	{ "kube-size", rows_kube_size },
+	{ "kube-life", rows_kube_life },
+	{ "kube-burst", rows_kube_burst },
+	{ "kube-idle", rows_kube_idle },
 };
 
 static int is_wanted(const char *name, char **names)
@@ -46,6 +56,8 @@ int main(int argc, char **argv)
 			b.sim = argv[i + 1];
 		else if (strcmp(argv[i], "--floor") == 0)
 			b.floor = argv[i + 1];
+		else if (strcmp(argv[i], "--api") == 0)
+			b.api = argv[i + 1];
 		else if (strcmp(argv[i], "--dir") == 0)
 			b.dir = argv[i + 1];
 		else if (strcmp(argv[i], "--json") == 0)
@@ -55,8 +67,8 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (b.csi == NULL || b.sim == NULL || b.floor == NULL || b.dir == NULL ||
-	    b.idle_s == 0)
+	if (b.csi == NULL || b.sim == NULL || b.floor == NULL || b.api == NULL ||
+	    b.dir == NULL || b.idle_s == 0)
 		return 2;
 	table_head();
 	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {

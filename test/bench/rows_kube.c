@@ -1,0 +1,319 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/api.h"
+#include "bench/rows.h"
+#include "bench/table.h"
+
+static const char active[] = "rds_csi_nvme_connections_active";
+
+/* A box, an API server and a controller between them. */
+struct plane {
+	struct box box;
+	struct api api;
+	struct driver d;
+	struct driver_kube kube;
+	double ready_ms; /* from the start to /readyz 200 */
+};
+
+static int plane_open(const struct bench *b, struct plane *p, const char *name,
+		      unsigned latency_ms)
+{
+	char dir[256], file[32];
+
+	memset(p, 0, sizeof(*p));
+	p->api.fd = -1;
+	(void)snprintf(file, sizeof(file), "%s-api", name);
+	(void)snprintf(dir, sizeof(dir), "%s/%s", b->dir, file);
+	if (bench_box(b, &p->box, name, latency_ms) != 0)
+		return -1;
+	if (api_start(&p->api, b->api, dir) != 0)
+		return -1;
+	p->kube.metrics_port = web_free_port();
+	(void)snprintf(p->kube.kubeconfig, sizeof(p->kube.kubeconfig), "%s/kubeconfig",
+		       dir);
+	return 0;
+}
+
+/* Until readiness: the lists are whole, and the box was reached. */
+static int plane_run(const struct bench *b, struct plane *p)
+{
+	char reply[4096];
+	uint64_t start = now_ns();
+
+	if (driver_start_kube(&p->d, b->csi, &p->box, &p->kube, b->dir) != 0)
+		return -1;
+	while (now_ns() - start < 60000000000u) {
+		if (web_get(p->kube.metrics_port, "/readyz", reply, sizeof(reply)) ==
+		    200) {
+			p->ready_ms = (double)(now_ns() - start) / 1e6;
+			return 0;
+		}
+		sleep_ms(5);
+	}
+	fprintf(stderr, "bench: not ready in a minute: %s\n", reply);
+	return -1;
+}
+
+static void plane_close(struct plane *p)
+{
+	driver_stop(&p->d);
+	api_stop(&p->api);
+	box_stop(&p->box);
+}
+
+/* Until the gauge says so; its delay in ms, < 0 after 10 s. */
+static double await_gauge(const struct plane *p, double want, uint64_t since)
+{
+	while (now_ns() - since < 10000000000u) {
+		if (web_metric(p->kube.metrics_port, active) == want)
+			return (double)(now_ns() - since) / 1e6;
+		sleep_ms(1);
+	}
+	fprintf(stderr, "bench: %s is %g, %g expected\n", active,
+		web_metric(p->kube.metrics_port, active), want);
+	return -1;
+}
+
+static int await_leader(const struct plane *p)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (web_metric(p->kube.metrics_port, "rds_csi_leader") == 1)
+			return 0;
+		sleep_ms(10);
+	}
+	fprintf(stderr, "bench: no leader\n");
+	return -1;
+}
+
+enum { VOLUMES = 10000, NODES = 500, CHANGES = 50 };
+
+/* Attachments come and go; how late the gauge follows each. */
+static int seen_ms(struct plane *p, double *ms)
+{
+	if (await_gauge(p, VOLUMES, now_ns()) < 0)
+		return -1;
+	for (unsigned i = 0; i < CHANGES; i++) {
+		uint64_t sent = i % 2 ? api_tell(&p->api, "vas %u 1 - 1", VOLUMES - i)
+				      : api_tell(&p->api, "unvas %u 1", VOLUMES - 1 - i);
+
+		if (sent == 0)
+			return -1;
+		ms[i] = await_gauge(p, i % 2 ? VOLUMES : VOLUMES - 1, sent);
+		if (ms[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void add_size(struct plane *p, double *ms)
+{
+	struct child_mem m = child_mem(&p->d.child);
+	double peak = child_peak_mib(&p->d.child), middle = median(ms, CHANGES);
+
+	table_add("10,000 PVs and VAs, 500 nodes: start to ready", "", "<= 5 s",
+		  p->ready_ms > 5000, "%.0f ms, %ld requests", p->ready_ms,
+		  api_stat(&p->api, "requests"));
+	table_value("kube_10000_ready_ms", p->ready_ms);
+	table_add("the same: RSS / anonymous, most ever", "", "<= 32 MiB", peak > 32,
+		  "%.1f / %.1f, %.1f MiB", m.rss_mib, m.anon_mib, peak);
+	table_value("kube_10000_rss_mib", m.rss_mib);
+	table_value("kube_10000_peak_mib", peak);
+	table_add("the same: a change is seen after, of 50", "", "<= 100 ms",
+		  ms[CHANGES - 1] > 100, "median %.1f, longest %.1f ms", middle,
+		  ms[CHANGES - 1]);
+	table_value("kube_10000_seen_ms", middle);
+	table_value("kube_10000_seen_longest_ms", ms[CHANGES - 1]);
+}
+
+int rows_kube_size(const struct bench *b)
+{
+	double ms[CHANGES];
+	struct plane p;
+	int rc = plane_open(b, &p, "kube-size", BENCH_LATENCY_MS);
+
+	if (rc == 0 && (api_tell(&p.api, "nodes %u", NODES) == 0 ||
+			api_tell(&p.api, "pvs 0 %u", VOLUMES) == 0 ||
+			api_tell(&p.api, "vas 0 %u - 1", VOLUMES) == 0 ||
+			api_tell(&p.api, "expire") == 0))
+		rc = -1;
+	if (rc == 0)
+		rc = plane_run(b, &p);
+	if (rc == 0)
+		rc = seen_ms(&p, ms);
+	if (rc == 0)
+		add_size(&p, ms);
+	plane_close(&p);
+	return rc;
+}
+
+/* Volumes first … on the box, their objects, and a controller that has seen them. */
+static int make_volumes(const struct bench *b, struct plane *p, size_t first, size_t n)
+{
+	unsigned from = (unsigned)first, count = (unsigned)n;
+
+	if (api_tell(&p->api, "nodes 2") == 0 || plane_run(b, p) != 0 ||
+	    await_leader(p) != 0 ||
+	    driver_run(&p->d, RPC_CREATE, first, n, 64, NULL) < 0 ||
+	    api_tell(&p->api, "pvs %u %u", from, count) == 0 ||
+	    api_tell(&p->api, "vas %u %u node-a 0", from, count) == 0)
+		return -1;
+	sleep_ms(500);
+	return 0;
+}
+
+/* The kubelet mounts them, and lets them go: only then is an Unpublish clean. */
+static int use_and_let_go(struct plane *p, size_t first, size_t n)
+{
+	unsigned from = (unsigned)first, count = (unsigned)n;
+
+	if (api_tell(&p->api, "use %u %u", from, count) == 0)
+		return -1;
+	sleep_ms(300);
+	if (api_tell(&p->api, "use 0 0") == 0)
+		return -1;
+	sleep_ms(300);
+	return 0;
+}
+
+struct cost {
+	double ms, execs, requests;
+};
+
+/* While the API server stands still: what is on the way of a call would never end. What
+ * is asked of it afterwards, the Lease excepted, is counted when it goes on. */
+static int life_step(struct plane *p, enum driver_rpc rpc, size_t n, struct cost *ret)
+{
+	double ms[64];
+	long requests = api_stat(&p->api, "requests") - api_stat(&p->api, "lease");
+	long execs = box_stat(&p->box, "execs");
+	int rc;
+
+	(void)kill(p->api.child.pid, SIGSTOP);
+	rc = driver_run(&p->d, rpc, 1, n, 1, ms) < 0 ? -1 : 0;
+	execs = box_stat(&p->box, "execs") - execs;
+	(void)kill(p->api.child.pid, SIGCONT);
+	if (rc != 0)
+		return -1;
+	sleep_ms(5000);
+	requests = api_stat(&p->api, "requests") - api_stat(&p->api, "lease") - requests;
+	*ret = (struct cost){ median(ms, n), (double)execs / (double)n,
+			      (double)requests / (double)n };
+	return 0;
+}
+
+int rows_kube_life(const struct bench *b)
+{
+	enum { N = 25 };
+	static const struct {
+		enum driver_rpc rpc;
+		const char *what, *name;
+	} step[] = {
+		{ RPC_PUBLISH, "Publish, API server stopped meanwhile",
+		  "kube_publish_ms" },
+		{ RPC_UNPUBLISH, "clean Unpublish, the same", "kube_unpublish_ms" },
+	};
+	struct plane p;
+	int rc = plane_open(b, &p, "kube-life", BENCH_LATENCY_MS);
+
+	if (rc == 0)
+		rc = make_volumes(b, &p, 1, N);
+	for (size_t i = 0; rc == 0 && i < 2; i++) {
+		struct cost c;
+
+		if (i == 1)
+			rc = use_and_let_go(&p, 1, N);
+		if (rc == 0)
+			rc = life_step(&p, step[i].rpc, N, &c);
+		if (rc != 0)
+			break;
+		table_add(step[i].what, "400 ms, two API calls", "1 exec, no API call",
+			  c.execs > 1, "%.1f ms, %.2g exec, later %.2g requests", c.ms,
+			  c.execs, c.requests);
+		table_value(step[i].name, c.ms);
+	}
+	plane_close(&p);
+	return rc;
+}
+
+int rows_kube_burst(const struct bench *b)
+{
+	enum { N = 1000 };
+	struct child_mem m;
+	struct plane p;
+	double wall = 0, cpu_ms;
+	uint64_t cpu = 0;
+	long execs = 0;
+	int rc = plane_open(b, &p, "kube-burst", 0);
+
+	if (rc == 0)
+		rc = make_volumes(b, &p, 0, N);
+	if (rc == 0)
+		rc = box_post(&p.box, "/fault?latency-ms=50");
+	if (rc == 0) {
+		execs = box_stat(&p.box, "execs");
+		cpu = child_cpu_ns(&p.d.child);
+		wall = driver_run(&p.d, RPC_PUBLISH, 0, N, N, NULL);
+	}
+	execs = box_stat(&p.box, "execs") - execs;
+	cpu_ms = (double)(child_cpu_ns(&p.d.child) - cpu) / 1e6;
+	if (rc == 0 && (wall < 0 || await_gauge(&p, N, now_ns()) < 0))
+		rc = -1;
+	m = child_mem(&p.d.child);
+	plane_close(&p);
+	if (rc != 0)
+		return -1;
+	table_add("1,000 attaches of 1,000 volumes at once", "", "<= 5 s", wall > 5000,
+		  "%.0f ms, %ld execs, %.0f ms CPU", wall, execs, cpu_ms);
+	table_value("kube_burst_1000_ms", wall);
+	table_value("kube_burst_1000_execs", (double)execs);
+	table_value("kube_burst_1000_cpu_ms", cpu_ms);
+	table_value("kube_burst_1000_rss_mib", m.rss_mib);
+	return 0;
+}
+
+/* What one minute costs; a lease of 15 s is renewed in it. */
+int rows_kube_idle(const struct bench *b)
+{
+	enum { N = 1000 };
+	long requests = 0, lease = 0, watches = 0;
+	struct plane p;
+	double cpu_ms = 0, per_minute = 60.0 / (3 * b->idle_s);
+	int rc = plane_open(b, &p, "kube-idle", 0);
+
+	if (rc == 0 &&
+	    (api_tell(&p.api, "nodes 50") == 0 || api_tell(&p.api, "pvs 0 %u", N) == 0 ||
+	     api_tell(&p.api, "vas 0 %u - 1", N) == 0 || api_tell(&p.api, "expire") == 0))
+		rc = -1;
+	if (rc == 0)
+		rc = plane_run(b, &p);
+	if (rc == 0)
+		rc = await_leader(&p);
+	if (rc == 0) {
+		uint64_t cpu;
+
+		sleep_ms(3000);
+		watches = api_stat(&p.api, "watches");
+		requests = api_stat(&p.api, "requests");
+		lease = api_stat(&p.api, "lease");
+		cpu = child_cpu_ns(&p.d.child);
+		sleep_ms(3 * b->idle_s * 1000);
+		cpu_ms = (double)(child_cpu_ns(&p.d.child) - cpu) / 1e6 * per_minute;
+		requests = api_stat(&p.api, "requests") - requests;
+		lease = api_stat(&p.api, "lease") - lease;
+	}
+	plane_close(&p);
+	if (rc != 0)
+		return -1;
+	table_add("idle with Kubernetes, CPU per minute", "", "<= 5 ms", cpu_ms > 5,
+		  "%.2f ms", cpu_ms);
+	table_value("kube_idle_cpu_ms_per_minute", cpu_ms);
+	table_add("the same: watches; requests beside the Lease's", "",
+		  "one watch per kind, 0", watches != 4 || requests != lease,
+		  "%ld; %ld beside %ld", watches, requests - lease, lease);
+	table_value("kube_idle_requests", (double)(requests - lease));
+	table_value("kube_idle_lease_requests", (double)lease);
+	return 0;
+}
