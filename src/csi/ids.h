@@ -12,6 +12,11 @@ enum { ID_VOLUME = 129, ID_NQN = 224, ID_NODE = 64 };
 /* The managed prefix. Prefix + lower-case id is the base: what the drivers before this
  * one export a volume under, and the family's name of all that it is ever exported as. */
 #define ID_NQN_PREFIX "nqn.2000-02.com.mikrotik:"
+/* A node's topology keys, behind "topology.<driver>/". The zone is the earlier driver's
+ * too; its node plugin has no other, so that the second one, which CSINode shows, tells
+ * that a node plugin heeds the publish_context. */
+#define ID_TOPOLOGY_ZONE "zone"
+#define ID_TOPOLOGY_PLUGIN "plugin"
 
 /* [A-Za-z0-9][A-Za-z0-9-]{0,127}: a volume id is a CreateVolume name, a disk slot and
  * part of a file name, so nothing else may reach the box. */

@@ -270,12 +270,26 @@ static bool read_node(struct reader *rd, const json_t *root, union any *ret,
 	return true;
 }
 
+static void read_keys(struct reader *rd, const json_t *driver, struct k8s_csinode *ret,
+		      struct buf *list)
+{
+	const json_t *keys = array(rd, driver, "topologyKeys");
+
+	for (size_t i = 0; i < json_array_size(keys); i++) {
+		const char *s = json_string_value(json_array_get(keys, i));
+
+		if (!s)
+			refuse(rd, "topologyKeys", "is no text");
+		else
+			list_add(rd, list, &ret->n_keys, s);
+	}
+}
+
 static bool read_csinode(struct reader *rd, const json_t *root, union any *ret,
 			 struct buf *list)
 {
 	const json_t *drivers = array(rd, object(rd, root, "spec"), "drivers");
 
-	(void)list;
 	for (size_t i = 0; i < json_array_size(drivers); i++) {
 		const json_t *d = json_array_get(drivers, i);
 
@@ -283,6 +297,7 @@ static bool read_csinode(struct reader *rd, const json_t *root, union any *ret,
 			continue;
 		ret->csinode.has_driver = true;
 		ret->csinode.node_id = needed(rd, d, "nodeID", K8S_HANDLE_MAX);
+		read_keys(rd, d, &ret->csinode, list);
 	}
 	return true;
 }
@@ -389,6 +404,8 @@ static void pack(union any *any, struct buf *list, struct k8s_decoded *ret)
 {
 	if (any->o.kind == K8S_NODE)
 		any->node.in_use = list->data;
+	else if (any->o.kind == K8S_CSINODE)
+		any->csinode.keys = list->data;
 	else if (any->o.kind == K8S_POD)
 		any->pod.claims = list->data;
 	ret->object = k8s_object_copy(&any->o);

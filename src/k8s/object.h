@@ -72,6 +72,8 @@ struct k8s_csinode {
 	struct k8s_object o;
 	bool has_driver;     /* our driver is registered there */
 	const char *node_id; /* what it calls the node; "" without has_driver */
+	unsigned n_keys;
+	const char *keys; /* its topologyKeys, each with its NUL */
 };
 
 struct k8s_pod {

@@ -65,6 +65,11 @@ Test(main_call, prints_the_answer_as_json)
 		strstr(prog_text(s.call.out), "\"name\": \"rds.csi.srvlab.io\""));
 	cr_assert_eq(call(&s, "--timeout=5s", "NodeGetInfo", NULL), 0);
 	cr_assert_not_null(strstr(prog_text(s.call.out), "\"node_id\": \"n1\""));
+	/* Nodes bear these labels, and CSINode these keys: they never change. */
+	cr_assert_not_null(strstr(prog_text(s.call.out),
+				  "\"topology.rds.csi.srvlab.io/zone\": \"default\""));
+	cr_assert_not_null(strstr(prog_text(s.call.out),
+				  "\"topology.rds.csi.srvlab.io/plugin\": \"rds-csi\""));
 	cr_assert_str_eq(prog_text(s.call.err), "");
 	close_setup(&s);
 }

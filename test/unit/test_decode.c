@@ -123,13 +123,17 @@ Test(decode, node)
 
 Test(decode, csinode_and_the_rest)
 {
-	struct k8s_decoded d =
-		read_as(K8S_CSINODE,
-			"{" META ",\"spec\":{\"drivers\":[{\"name\":\"o\",\"nodeID\":"
-			"\"z\"},{\"name\":\"" DRIVER "\",\"nodeID\":\"node-a\"}]}}");
+	struct k8s_decoded d = read_as(
+		K8S_CSINODE,
+		"{" META ",\"spec\":{\"drivers\":[{\"name\":\"o\",\"nodeID\":"
+		"\"z\",\"topologyKeys\":[\"o/k\"]},{\"name\":\"" DRIVER
+		"\",\"nodeID\":\"node-a\",\"topologyKeys\":[\"k/1\",\"k/2\"]}]}}");
+	const struct k8s_csinode *c = (const struct k8s_csinode *)d.object;
 
-	cr_assert(((const struct k8s_csinode *)d.object)->has_driver);
-	cr_assert_str_eq(((const struct k8s_csinode *)d.object)->node_id, "node-a");
+	cr_assert(c->has_driver);
+	cr_assert_str_eq(c->node_id, "node-a");
+	cr_assert_eq(c->n_keys, 2);
+	cr_assert(k8s_list_has(c->keys, 2, "k/1") && k8s_list_has(c->keys, 2, "k/2"));
 	k8s_object_free(d.object);
 	d = read_as(K8S_CSINODE, "{" META ",\"spec\":{\"drivers\":null}}");
 	cr_assert_not(((const struct k8s_csinode *)d.object)->has_driver);

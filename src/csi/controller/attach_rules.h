@@ -59,6 +59,7 @@ enum attach_why {
 	ATTACH_WHY_CONFLICT, /* another node holds it */
 	ATTACH_WHY_DISAGREE, /* the record and the objects do */
 	ATTACH_WHY_PENDING,  /* a lost node could not be cut off yet */
+	ATTACH_WHY_PLUGIN,   /* the node's plugin is an older driver's */
 };
 
 struct attach_plan {

@@ -75,6 +75,30 @@ static bool may_adopt(const struct change *c)
 	       (w && (watched_pv(w, c->id) || watched_next(w, c->id, NULL)));
 }
 
+/* An older driver's node plugin goes by the volume_context and would ask for the base
+ * NQN: a volume that bears another one, or is about to, is of no use to it. */
+static enum attach_verdict check_plugin(struct change *c, enum attach_verdict verdict,
+					struct err *err)
+{
+	char base[ID_NQN];
+
+	if (!c->is_publish || !c->csi->k8s ||
+	    (verdict != ATTACH_WRITE && verdict != ATTACH_FENCE &&
+	     verdict != ATTACH_DONE) ||
+	    !nodes_has_older_plugin(c->csi->k8s, c->csi->driver_name, c->ask.node))
+		return verdict;
+	id_base_nqn(c->id, base);
+	if (verdict != ATTACH_FENCE && strcmp(c->nqn, base) == 0)
+		return verdict;
+	c->plan.why = ATTACH_WHY_PLUGIN;
+	(void)err_set(err, ERR_PRECONDITION,
+		      "node %.64s still runs the node plugin of an older driver, which "
+		      "cannot attach a volume with an NQN of its own; upgrade the node "
+		      "plugin there",
+		      attachments_node_name(c->csi->attachments, c->ask.node));
+	return ATTACH_REFUSED;
+}
+
 static enum attach_verdict decide(struct change *c, struct attach_view *view,
 				  const struct rds_record *record, struct err *err)
 {
@@ -82,6 +106,7 @@ static enum attach_verdict decide(struct change *c, struct attach_view *view,
 					 .node = c->ask.node,
 					 .is_publish = c->is_publish,
 					 .live = &c->check };
+	attach_fn *judge_it = c->is_publish ? attach_publish : attach_unpublish;
 
 	c->plan = (struct attach_plan){ .switch_off = false };
 	if (holders_gather(&c->holders, c->csi, &ask, record, err))
@@ -93,8 +118,7 @@ static enum attach_verdict decide(struct change *c, struct attach_view *view,
 	view->cluster_id = c->csi->cluster_id;
 	view->has_own_nqn = id_nqn_is_of(c->nqn, c->id, &view->nqn_generation);
 	fill_asker(c, view);
-	return (c->is_publish ? attach_publish : attach_unpublish)(view, &c->ask,
-								   &c->plan, err);
+	return check_plugin(c, judge_it(view, &c->ask, &c->plan, err), err);
 }
 
 static void note_news(struct change *c, const struct rds_record *from)

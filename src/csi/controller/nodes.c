@@ -1,5 +1,6 @@
 #include "csi/controller/nodes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "k8s/k8s.h"
@@ -102,4 +103,16 @@ bool nodes_is_same(const struct k8s *k, const char *object_name, const char *nod
 {
 	return is_named(object_name, node) ||
 	       strcmp(nodes_object_name(k, node), object_name) == 0;
+}
+
+bool nodes_has_older_plugin(const struct k8s *k, const char *driver, const char *node)
+{
+	const struct k8s_object *o = find_csinode(k, node);
+	const struct k8s_csinode *c = K8S_CSINODE_OF(o);
+	char key[300];
+
+	if (!o || !c->n_keys)
+		return false;
+	(void)snprintf(key, sizeof(key), "topology.%s/" ID_TOPOLOGY_PLUGIN, driver);
+	return !k8s_list_has(c->keys, c->n_keys, key);
 }

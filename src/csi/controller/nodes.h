@@ -36,6 +36,10 @@ struct node_facts nodes_facts(const struct k8s *k, const char *node, const char 
 const char *nodes_object_name(const struct k8s *k, const char *node);
 /* Its node id as CSI has it, from a record's name. */
 const char *nodes_csi_name(const struct k8s *k, const char *node);
+/* Whether the node plugin there is known not to heed the publish_context, and so cannot
+ * be told an NQN: its CSINode has topology keys, and ours is not among them. What has
+ * none may be anything, and counts as able: what the base NQN names is not exported. */
+bool nodes_has_older_plugin(const struct k8s *k, const char *driver, const char *node);
 /* Whether the Node object's name and a record's name are one node's. */
 bool nodes_is_same(const struct k8s *k, const char *object_name, const char *node);
 #endif

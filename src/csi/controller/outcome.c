@@ -141,6 +141,12 @@ static void refused(struct change *c)
 	case ATTACH_WHY_PENDING:
 		tell_pending(c, holder);
 		return;
+	case ATTACH_WHY_PLUGIN:
+		tell(c->csi, c->id, TELL_OLD_PLUGIN,
+		     "Attachment to node %s rejected - the node plugin there is an older "
+		     "driver's, which cannot attach this volume. Upgrade it.",
+		     name_of(c, c->ask.node));
+		return;
 	case ATTACH_WHY_OTHER:
 		return;
 	}

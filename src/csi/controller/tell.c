@@ -21,6 +21,7 @@ static const struct {
 	[TELL_MIGRATION_FAILED] = { "MigrationFailed", true },
 	[TELL_FENCED] = { "NodeFenced", true },
 	[TELL_FENCE_PENDING] = { "NodeFencePending", true },
+	[TELL_OLD_PLUGIN] = { "NodePluginTooOld", true },
 	[TELL_PROVISIONING] = { "ProvisioningFailed", true },
 	[TELL_MOUNTED] = { "VolumeMountedOnBox", true },
 };

@@ -14,6 +14,7 @@ enum tell_reason {
 	TELL_MIGRATION_FAILED,
 	TELL_FENCED,
 	TELL_FENCE_PENDING,
+	TELL_OLD_PLUGIN, /* on the node that asks for it */
 	TELL_PROVISIONING,
 	TELL_MOUNTED, /* by the box itself, while a node uses it */
 	TELL_REASONS

@@ -1,27 +1,45 @@
 #include "csi/node/info.h"
 
 #include "csi.pb-c.h"
+#include "csi/ids.h"
 
-/* Nodes bear topology.<driver>/zone=default since the earlier driver: keys must not
- * change while a driver is registered. */
+/* Nodes bear topology.<driver>/zone=default since the earlier driver. The other one tells
+ * the controller, by CSINode, that this plugin heeds the publish_context. Neither key nor
+ * value may ever change: the kubelet refuses a value other than the Node's label, and an
+ * entry of CSINode cannot be changed but only taken away and made anew (the kubelet does,
+ * where a plugin of other keys took the socket over). Volumes are bound to neither. */
+static const struct {
+	const char *key, *value;
+} topology[] = {
+	{ ID_TOPOLOGY_ZONE, "default" },
+	{ ID_TOPOLOGY_PLUGIN, "rds-csi" },
+};
+enum { N_TOPOLOGY = sizeof(topology) / sizeof(topology[0]) };
+
 static int add_topology(struct rpc *rpc, Csi__V1__NodeGetInfoResponse *resp)
 {
 	struct arena *a = &rpc->arena;
 	Csi__V1__Topology *t = arena_alloc(a, sizeof(*t));
-	Csi__V1__Topology__SegmentsEntry *e = arena_alloc(a, sizeof(*e));
-	Csi__V1__Topology__SegmentsEntry **list = arena_alloc(a, sizeof(*list));
+	Csi__V1__Topology__SegmentsEntry *e = arena_alloc(a, N_TOPOLOGY * sizeof(*e));
+	Csi__V1__Topology__SegmentsEntry **list =
+		arena_alloc(a, N_TOPOLOGY * sizeof(*list));
 
 	if (!t || !e || !list)
 		return -1;
 	csi__v1__topology__init(t);
-	csi__v1__topology__segments_entry__init(e);
-	e->key = arena_printf(a, "topology.%s/zone", rpc->csi->driver_name);
-	e->value = arena_strdup(a, "default");
-	list[0] = e;
+	for (size_t i = 0; i < N_TOPOLOGY; i++) {
+		csi__v1__topology__segments_entry__init(&e[i]);
+		e[i].key = arena_printf(a, "topology.%s/%s", rpc->csi->driver_name,
+					topology[i].key);
+		e[i].value = arena_strdup(a, topology[i].value);
+		if (!e[i].key || !e[i].value)
+			return -1;
+		list[i] = &e[i];
+	}
 	t->segments = list;
-	t->n_segments = 1;
+	t->n_segments = N_TOPOLOGY;
 	resp->accessible_topology = t;
-	return e->key && e->value ? 0 : -1;
+	return 0;
 }
 
 int node_info(struct rpc *rpc, struct err *err)
