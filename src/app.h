@@ -8,6 +8,7 @@
 #include "csi/grpc/server.h"
 #include "csi/ids.h"
 #include "csi/node/start.h"
+#include "csi/node/traffic.h"
 #include "csi/registration.h"
 #include "kube.h"
 #include "metrics/server.h"
@@ -26,6 +27,7 @@ struct app {
 	struct metrics_server metrics;
 	struct kube kube;
 	struct vmi vmi;
+	struct node_traffic traffic;
 	struct expo_source sources[64];
 	char host_nqn[ID_NQN], host_id[UUID_TEXT];
 	struct clock_timer patience;

@@ -2,8 +2,6 @@
  * somebody asks, and whether it is ready. */
 #include "app.h"
 
-#include <string.h>
-
 #include "csi/controller/attachments.h"
 #include "csi/controller/migrations.h"
 #include "metrics/process.h"
@@ -240,6 +238,68 @@ static void collect_ssh(void *ctx, struct expo *x)
 		 NULL);
 }
 
+/* ---- the node
+ * --------------------------------------------------------------------------- */
+
+static void collect_stuck(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+
+	expo_put(x, a->csi.nvme->ops->n_stuck(a->csi.nvme), NULL);
+}
+
+static void collect_controllers(void *ctx, struct expo *x)
+{
+	static const char *const states[][1] = { { "live" },
+						 { "connecting" },
+						 { "deleting" } };
+	struct app *a = ctx;
+	struct node_traffic *n = &a->traffic;
+
+	node_traffic_look(n, &a->csi);
+	if (!n->is_known)
+		return;
+	expo_put(x, n->n_live, states[0]);
+	expo_put(x, n->n_connecting, states[1]);
+	expo_put(x, n->n_deleting, states[2]);
+}
+
+static double traffic_value(const struct nvme_traffic *t, enum metric_id id)
+{
+	switch (id) {
+	case METRIC_VOLUME_READS:
+		return (double)t->reads;
+	case METRIC_VOLUME_WRITES:
+		return (double)t->writes;
+	case METRIC_VOLUME_READ_BYTES:
+		return (double)t->read_bytes;
+	case METRIC_VOLUME_WRITTEN_BYTES:
+		return (double)t->written_bytes;
+	case METRIC_VOLUME_BUSY:
+		return (double)t->busy_ms / 1000;
+	default:
+		return (double)t->in_flight;
+	}
+}
+
+static void collect_traffic(void *ctx, struct expo *x)
+{
+	struct app *a = ctx;
+	struct node_traffic *n = &a->traffic;
+
+	node_traffic_look(n, &a->csi);
+	for (unsigned i = 0; n->is_known && i < n->n; i++) {
+		const char *const labels[] = { n->at[i].id };
+
+		if (n->at[i].t.has_device)
+			expo_put(x,
+				 traffic_value(
+					 &n->at[i].t,
+					 (enum metric_id)(x->metric - metrics_table)),
+				 labels);
+	}
+}
+
 /* ---- all of it
  * -------------------------------------------------------------------------- */
 
@@ -267,56 +327,72 @@ static void count_turn(uint64_t busy_us)
 	metric_observe(METRIC_LOOP_LAG, 0, busy_us);
 }
 
+static const struct {
+	enum metric_id id;
+	expo_collect_fn *collect;
+} collectors[] = {
+	{ METRIC_CONNECTIONS_ACTIVE, collect_active },
+	{ METRIC_MIGRATIONS_ACTIVE, collect_migrations },
+	{ METRIC_LEADER, collect_leader },
+	{ METRIC_RECONCILE_ROUNDS, collect_rounds },
+	{ METRIC_RECONCILE_ERRORS, collect_rounds },
+	{ METRIC_EVENTS_FAILED, collect_events },
+	{ METRIC_EVENTS_DROPPED, collect_events },
+	{ METRIC_LEASE_GAINED, collect_lease },
+	{ METRIC_LEASE_LOST, collect_lease },
+	{ METRIC_LEASE_FAILURES, collect_lease },
+	{ METRIC_VMI_MACHINES, collect_vmi },
+	{ METRIC_VMI_WAITING, collect_vmi },
+	{ METRIC_VMI_TURNS, collect_vmi },
+	{ METRIC_VMI_WITHOUT, collect_vmi },
+	{ METRIC_WATCH_AGE, collect_watch },
+	{ METRIC_WATCH_OBJECTS, collect_watch },
+	{ METRIC_WATCH_UNREADABLE, collect_watch },
+	{ METRIC_WATCH_LISTS, collect_watch },
+	{ METRIC_WATCH_STREAMS, collect_watch },
+	{ METRIC_WATCH_EVENTS, collect_watch },
+	{ METRIC_WATCH_FAILURES, collect_watch },
+	{ METRIC_API_REQUESTS, collect_api },
+	{ METRIC_API_FAILURES, collect_api },
+	{ METRIC_RDS_STATE, collect_state },
+	{ METRIC_RDS_INFO, collect_info },
+	{ METRIC_RDS_INSECURE, collect_insecure },
+	{ METRIC_SSH_SESSIONS, collect_sessions },
+	{ METRIC_SSH_QUEUED, collect_queued },
+	{ METRIC_SSH_CONNECTS, collect_ssh },
+	{ METRIC_SSH_JOINED, collect_ssh },
+	{ METRIC_STUCK, collect_stuck },
+	{ METRIC_CONTROLLERS, collect_controllers },
+	{ METRIC_VOLUME_READS, collect_traffic },
+	{ METRIC_VOLUME_WRITES, collect_traffic },
+	{ METRIC_VOLUME_READ_BYTES, collect_traffic },
+	{ METRIC_VOLUME_WRITTEN_BYTES, collect_traffic },
+	{ METRIC_VOLUME_BUSY, collect_traffic },
+	{ METRIC_VOLUME_IN_FLIGHT, collect_traffic },
+	{ METRIC_RPCS_IN_FLIGHT, collect_in_flight },
+	{ METRIC_BUILD_INFO, collect_build },
+	{ METRIC_PROCESS_CPU, process_cpu },
+	{ METRIC_PROCESS_RSS, process_rss },
+	{ METRIC_PROCESS_FDS, process_fds },
+	{ METRIC_PROCESS_START, process_start },
+};
+enum { N_COLLECTORS = sizeof(collectors) / sizeof(collectors[0]) };
+
 int app_metrics(struct app *a, struct err *err)
 {
-	const struct expo_source sources[] = {
-		{ METRIC_CONNECTIONS_ACTIVE, collect_active, a },
-		{ METRIC_MIGRATIONS_ACTIVE, collect_migrations, a },
-		{ METRIC_LEADER, collect_leader, a },
-		{ METRIC_RECONCILE_ROUNDS, collect_rounds, a },
-		{ METRIC_RECONCILE_ERRORS, collect_rounds, a },
-		{ METRIC_EVENTS_FAILED, collect_events, a },
-		{ METRIC_EVENTS_DROPPED, collect_events, a },
-		{ METRIC_LEASE_GAINED, collect_lease, a },
-		{ METRIC_LEASE_LOST, collect_lease, a },
-		{ METRIC_LEASE_FAILURES, collect_lease, a },
-		{ METRIC_VMI_MACHINES, collect_vmi, a },
-		{ METRIC_VMI_WAITING, collect_vmi, a },
-		{ METRIC_VMI_TURNS, collect_vmi, a },
-		{ METRIC_VMI_WITHOUT, collect_vmi, a },
-		{ METRIC_WATCH_AGE, collect_watch, a },
-		{ METRIC_WATCH_OBJECTS, collect_watch, a },
-		{ METRIC_WATCH_UNREADABLE, collect_watch, a },
-		{ METRIC_WATCH_LISTS, collect_watch, a },
-		{ METRIC_WATCH_STREAMS, collect_watch, a },
-		{ METRIC_WATCH_EVENTS, collect_watch, a },
-		{ METRIC_WATCH_FAILURES, collect_watch, a },
-		{ METRIC_API_REQUESTS, collect_api, a },
-		{ METRIC_API_FAILURES, collect_api, a },
-		{ METRIC_RDS_STATE, collect_state, a },
-		{ METRIC_RDS_INFO, collect_info, a },
-		{ METRIC_RDS_INSECURE, collect_insecure, a },
-		{ METRIC_SSH_SESSIONS, collect_sessions, a },
-		{ METRIC_SSH_QUEUED, collect_queued, a },
-		{ METRIC_SSH_CONNECTS, collect_ssh, a },
-		{ METRIC_SSH_JOINED, collect_ssh, a },
-		{ METRIC_RPCS_IN_FLIGHT, collect_in_flight, a },
-		{ METRIC_BUILD_INFO, collect_build, a },
-		{ METRIC_PROCESS_CPU, process_cpu, NULL },
-		{ METRIC_PROCESS_RSS, process_rss, NULL },
-		{ METRIC_PROCESS_FDS, process_fds, NULL },
-		{ METRIC_PROCESS_START, process_start, NULL },
-	};
 	unsigned roles = (a->csi.is_controller ? METRIC_ON_CONTROLLER : 0) |
 			 (a->csi.is_node ? METRIC_ON_NODE : 0);
 
-	_Static_assert(sizeof(sources) <= sizeof(a->sources), "room for all");
+	_Static_assert(N_COLLECTORS <= sizeof(a->sources) / sizeof(a->sources[0]),
+		       "room");
 	a->loop.on_turn = count_turn;
-	memcpy(a->sources, sources, sizeof(sources));
+	for (unsigned i = 0; i < N_COLLECTORS; i++)
+		a->sources[i] = (struct expo_source){ collectors[i].id,
+						      collectors[i].collect, a };
 	a->metrics.site = (struct page_site){
 		.roles = (enum metric_roles)roles,
 		.sources = a->sources,
-		.n_sources = sizeof(sources) / sizeof(sources[0]),
+		.n_sources = N_COLLECTORS,
 		.is_ready = is_ready,
 		.ctx = a,
 	};

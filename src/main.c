@@ -304,6 +304,7 @@ static int serve(struct app *a)
 			if (a->csi.k8s)
 				kube_close(&a->kube);
 			node_start_fini(&a->start);
+			node_traffic_fini(&a->traffic);
 			map_fini(&a->csi.inflight);
 			n = loop_close(&a->loop);
 			log_info("main", "stopped", KU("handles_left", n),

@@ -59,6 +59,21 @@ enum metric_id {
 	METRIC_RPCS,		 /* a method of CSI, a code of gRPC */
 	METRIC_RPC_SECONDS,	 /* a method of CSI */
 	METRIC_RPCS_IN_FLIGHT,
+	METRIC_CONNECTS, /* enum metric_status */
+	METRIC_CONNECT_SECONDS,
+	METRIC_MOUNTS, /* enum metric_mount, enum metric_status */
+	METRIC_STALE_MOUNTS,
+	METRIC_STALE_RECOVERIES, /* enum metric_status */
+	METRIC_ORPHANS_CLEANED,
+	METRIC_NODE_EVENTS, /* the reason */
+	METRIC_STUCK,
+	METRIC_CONTROLLERS,
+	METRIC_VOLUME_READS, /* these by volume */
+	METRIC_VOLUME_WRITES,
+	METRIC_VOLUME_READ_BYTES,
+	METRIC_VOLUME_WRITTEN_BYTES,
+	METRIC_VOLUME_BUSY,
+	METRIC_VOLUME_IN_FLIGHT,
 	METRIC_LOOP_LAG,
 	METRIC_BUILD_INFO,
 	METRIC_PROCESS_CPU,
@@ -81,6 +96,7 @@ enum metric_operation {
 	METRIC_NODE_UNPUBLISH,
 	METRIC_NODE_EXPAND
 };
+enum metric_mount { METRIC_MOUNT, METRIC_UNMOUNT };
 enum metric_reconcile { METRIC_CLEAR_STALE, METRIC_NODE_TRIGGER };
 enum metric_attach {
 	METRIC_ATTACH,

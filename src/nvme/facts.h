@@ -94,6 +94,15 @@ enum nvme_state {
 	NVME_EMPTY,	 /* live, but without the namespace */
 	NVME_GOING,	 /* being deleted */
 };
+/* What a session has carried since its device came. */
+struct nvme_traffic {
+	const char *nqn; /* borrowed during the call */
+	enum nvme_state state;
+	bool has_device; /* else the rest is not known */
+	uint64_t reads, writes, read_bytes, written_bytes;
+	uint64_t busy_ms; /* with at least one request under way */
+	uint64_t in_flight;
+};
 struct nvme_view {
 	bool is_exported; /* what a connect would find, where the back end can tell */
 	enum nvme_state state;

@@ -15,6 +15,7 @@
 #include "nvme/mountinfo.h"
 #include "nvme/sysfs.h"
 #include "nvme/sysfs_nvme.h"
+#include "nvme/traffic.h"
 
 struct nvme_loop {
 	struct backend base;
@@ -171,6 +172,40 @@ static int loop_command(struct request_host *host, struct nvme_req *req,
 	}
 }
 
+static bool tell_traffic(const struct nvme_loop *l, const char *nqn,
+			 bool (*each)(void *arg, const struct nvme_traffic *t), void *arg)
+{
+	struct nvme_traffic t = { .nqn = nqn, .state = NVME_LIVE };
+	struct nvme_device dev = { .path = "" };
+	char image[NVME_SOURCE_MAX + 1];
+	struct err ignored;
+
+	if (resolve(l, nqn, image, sizeof(image), &ignored) || !image[0] ||
+	    sysfs_find_loop("/sys", image, &dev, &ignored) || !dev.path[0])
+		return true;
+	t.has_device = traffic_read("/sys", strrchr(dev.path, '/') + 1, &t) == 0;
+	return each(arg, &t);
+}
+
+/* An exported image with a loop device is as good as a session. */
+static int loop_traffic(struct nvme *nvme,
+			bool (*each)(void *arg, const struct nvme_traffic *t), void *arg,
+			struct err *err)
+{
+	const struct nvme_loop *l = loop_of(nvme);
+	DIR *dir = opendir(l->exports_dir);
+	struct dirent *e;
+
+	if (!dir)
+		return err_set(err, ERR_UNAVAILABLE, "%s: %s", l->exports_dir,
+			       strerror(errno));
+	while ((e = readdir(dir)))
+		if (!tell_traffic(l, e->d_name, each, arg))
+			break;
+	(void)closedir(dir);
+	return 0;
+}
+
 static const struct nvme_ops loop_ops = {
 	.start = backend_start,
 	.look = loop_look,
@@ -182,6 +217,7 @@ static const struct nvme_ops loop_ops = {
 	.n_stuck = backend_n_stuck,
 	.stuck = backend_stuck,
 	.records = backend_records,
+	.traffic = loop_traffic,
 };
 
 struct nvme *nvme_loop_new(uv_loop_t *loop, const struct nvme_loop_conf *conf,

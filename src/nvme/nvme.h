@@ -96,6 +96,10 @@ struct nvme_ops {
 	 * NULL = this back end has none. */
 	int (*sessions)(struct nvme *nvme, bool (*each)(void *arg, const char *nqn),
 			void *arg, struct err *err);
+	/* What each session has carried, whoever made it. NULL = not known here. */
+	int (*traffic)(struct nvme *nvme,
+		       bool (*each)(void *arg, const struct nvme_traffic *t), void *arg,
+		       struct err *err);
 };
 
 /* An implementation embeds this as its first member; main makes and ends it. */

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "metrics/registry.h"
 #include "nvme/helper.h"
 #include "nvme/reply.h"
 
@@ -36,6 +37,7 @@ struct request {
 	struct proc proc;
 	struct command command;
 	char key[PROC_MAX_KEY];
+	uint64_t started_us;
 };
 
 static void on_child(struct op *op)
@@ -145,6 +147,7 @@ static void do_run(struct request *q)
 		return;
 	}
 	q->host->n_attaches += is_limited(q);
+	q->started_us = uv_hrtime() / 1000;
 	op_ref(&req->op);
 	proc_start(&q->proc, on_child);
 	op_set_deadline(&q->proc.op, req->op.deadline_ms);
@@ -208,6 +211,29 @@ static void tell_lost(const struct nvme_req *req, const char *line)
 			  KS("error", lost));
 }
 
+static void count(const struct request *q, const struct err *err)
+{
+	enum metric_status status = err->code == ERR_OK ? METRIC_SUCCESS : METRIC_FAILURE;
+
+	switch (q->req->kind) {
+	case NVME_ATTACH:
+		metric_count(METRIC_CONNECTS, status, 0);
+		if (status == METRIC_SUCCESS)
+			metric_observe(METRIC_CONNECT_SECONDS, 0,
+				       uv_hrtime() / 1000 - q->started_us);
+		return;
+	case NVME_MOUNT:
+	case NVME_BIND:
+		metric_count(METRIC_MOUNTS, METRIC_MOUNT, status);
+		return;
+	case NVME_UNMOUNT:
+		metric_count(METRIC_MOUNTS, METRIC_UNMOUNT, status);
+		return;
+	default:
+		return;
+	}
+}
+
 static void do_finish(struct nvme_req *req)
 {
 	struct request *q = req->impl;
@@ -223,6 +249,7 @@ static void do_finish(struct nvme_req *req)
 
 		(void)command_finish(&q->command, req, &end, &err);
 	}
+	count(q, &err);
 	if (err.code != ERR_OK)
 		(void)err_wrap(&err, "%s", command_name(req->kind));
 	else

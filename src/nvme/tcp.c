@@ -10,6 +10,7 @@
 #include "nvme/sysfs.h"
 #include "nvme/sysfs_nvme.h"
 #include "nvme/tcp_backend.h"
+#include "nvme/traffic.h"
 
 enum { DEVICES_MAX = 4 }; /* of one session; a volume's has one */
 
@@ -342,6 +343,13 @@ static int tcp_sessions(struct nvme *nvme, bool (*each)(void *arg, const char *n
 	return sysfs_nvme_each(nvme_tcp_of(nvme)->sys_root, each, arg, err);
 }
 
+static int tcp_traffic(struct nvme *nvme,
+		       bool (*each)(void *arg, const struct nvme_traffic *t), void *arg,
+		       struct err *err)
+{
+	return traffic_sessions(nvme_tcp_of(nvme)->sys_root, each, arg, err);
+}
+
 /* ---- the implementation
  * ----------------------------------------------------------------- */
 
@@ -357,6 +365,7 @@ static const struct nvme_ops tcp_ops = {
 	.stuck = backend_stuck,
 	.records = backend_records,
 	.sessions = tcp_sessions,
+	.traffic = tcp_traffic,
 };
 
 struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,

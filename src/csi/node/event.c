@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "core/log.h"
+#include "metrics/registry.h"
 
 static const struct {
 	const char *reason, *msg;
@@ -30,8 +31,19 @@ static const struct {
 				   LOG_WARN },
 };
 
+/* What is mounted is not the volume, or not any more. */
+static bool is_stale(enum node_event_kind kind)
+{
+	return kind == NODE_EVENT_DEVICE_GONE || kind == NODE_EVENT_FENCED ||
+	       kind == NODE_EVENT_REPLACED;
+}
+
 void node_event(const char *volume, enum node_event_kind kind, const char *text)
 {
+	metric_count(METRIC_NODE_EVENTS,
+		     metric_label_value(METRIC_NODE_EVENTS, 0, kinds[kind].reason), 0);
+	if (is_stale(kind))
+		metric_count(METRIC_STALE_MOUNTS, 0, 0);
 	log_write(kinds[kind].level, "node", kinds[kind].msg, KS("volume", volume),
 		  KS("event", kinds[kind].reason), KS("text", text), LOG_END);
 }

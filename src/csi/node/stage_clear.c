@@ -5,6 +5,7 @@
 #include "csi/node/event.h"
 #include "csi/node/plan_off.h"
 #include "csi/node/stage_impl.h"
+#include "metrics/registry.h"
 
 /* A fenced leftover, or a mount whose device is gone: what is here of the volume is of no
  * use, and nothing may keep it. */
@@ -25,15 +26,22 @@ static enum plan_off last_of(const struct node_stage *s)
 	}
 }
 
+static void refuse(struct node_stage *s, const struct err *err)
+{
+	metric_count(METRIC_STALE_RECOVERIES, METRIC_FAILURE, 0);
+	node_stage_refuse(s, err);
+}
+
 static void forget_and_begin(struct node_stage *s)
 {
 	struct nvme *nvme = s->w.rpc.csi->nvme;
 	struct err err = { .code = ERR_OK };
 
 	if (s->w.has_record && nvme->ops->record_forget(nvme, node_stage_id(s), &err)) {
-		node_stage_refuse(s, &err);
+		refuse(s, &err);
 		return;
 	}
+	metric_count(METRIC_STALE_RECOVERIES, METRIC_SUCCESS, 0);
 	s->w.has_record = false;
 	s->w.record = (struct nvme_record){ .size_bytes = 0 };
 	node_stage_begin(s);
@@ -83,7 +91,7 @@ void node_stage_clear(struct node_stage *s)
 	     plan_may_clear(node_stage_id(s), s->want.nqn, &s->w.view, &s->w.record,
 			    &err)) ||
 	    plan_clear(&facts, &next, &err))
-		node_stage_refuse(s, &err);
+		refuse(s, &err);
 	else
 		take_step(s, next);
 }
@@ -95,6 +103,7 @@ void node_stage_after_clearing(struct node_stage *s)
 		node_stage_clear(s);
 		return;
 	}
+	metric_count(METRIC_STALE_RECOVERIES, METRIC_FAILURE, 0);
 	(void)err_wrap(&s->w.rpc.op.err, "an earlier session is not cleared away");
 	s->w.rpc.op.err.code = ERR_ABORTED;
 	op_move(&s->w.rpc.op, NODE_STAGE_DONE);

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
+#include "metrics/registry.h"
 #include "nvme/nvme.h"
 
 /*   start ─▶ locking ─▶ adopting (a volume after the other) ─▶ done
@@ -173,6 +174,8 @@ static void count_one(struct node_start *s)
 	}
 	s->n_adopted += a->outcome == ADOPT_RECORD;
 	s->n_detached += a->outcome == ADOPT_DETACH;
+	if (a->outcome == ADOPT_DETACH)
+		metric_count(METRIC_ORPHANS_CLEANED, 0, 0);
 	s->n_forgotten += a->outcome == ADOPT_FORGET;
 }
 
