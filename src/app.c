@@ -27,6 +27,9 @@ static int build_kube(struct app *a, struct err *err)
 			.orphan_grace_ms = c->orphan_grace_ms,
 			.is_orphan_hunted = c->orphans,
 			.is_orphan_dry_run = c->orphan_dry_run,
+			.is_attachment_dry_run = c->attachment_dry_run,
+			.is_export_dry_run = c->export_dry_run,
+			.is_mount_dry_run = c->mount_dry_run,
 		},
 	};
 

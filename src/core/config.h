@@ -34,6 +34,7 @@ struct config {
 	/* Kubernetes. */
 	const char *kubeconfig, *lease_namespace; /* "" = of the pod */
 	uint64_t attachment_grace_ms, attachment_interval_ms;
+	bool attachment_dry_run, export_dry_run, mount_dry_run;
 	bool orphans, orphan_dry_run, vmi_serialization;
 	uint64_t orphan_interval_ms, orphan_grace_ms, vmi_cache_ttl_ms;
 	/* The node. */
