@@ -61,6 +61,13 @@ static bool has_expected_record(const struct ros_args *args, const struct rds_vo
 	       strcmp(v->record.nonce, args->expect_nonce) == 0;
 }
 
+/* Of a delete: this is the disk that was read before, not one made since. */
+static bool is_to_go(const struct ros_args *args, const struct rds_volume *v)
+{
+	return args->nqn && has_expected_record(args, v) &&
+	       strcmp(v->nqn, args->nqn) == 0;
+}
+
 /* Whether the disk is as the request wants it, by whomever it came to be so. */
 static bool has_effect(enum rds_kind kind, const struct ros_args *args,
 		       const struct rds_volume *v)
@@ -160,6 +167,8 @@ static enum verdict judge_delete(const struct judge_answer *a, struct err *err)
 		return VERDICT_DONE;
 	if (a->fault == ROS_FAULT_TIMED_OUT)
 		return VERDICT_CHECK;
+	if (a->fault == ROS_FAULT_CAS && a->has_row)
+		return VERDICT_STALE;
 	if (a->fault != ROS_FAULT_NONE)
 		return fail_by_fault(RDS_DELETE, a, err);
 	return fail(err, ERR_UNAVAILABLE, "the box still shows a part of it");
@@ -213,8 +222,10 @@ enum verdict judge_check(enum rds_kind kind, const struct ros_args *args,
 {
 	if (a->is_nonsense)
 		return fail(err, ERR_UNAVAILABLE, "the box's answer makes no sense");
-	if (kind == RDS_DELETE || (kind == RDS_CREATE && !a->has_row))
+	if ((kind == RDS_DELETE || kind == RDS_CREATE) && !a->has_row)
 		return VERDICT_REPEAT; /* its script reads all it needs itself */
+	if (kind == RDS_DELETE)
+		return is_to_go(args, &a->row) ? VERDICT_REPEAT : VERDICT_STALE;
 	if (!a->has_row)
 		return VERDICT_ABSENT;
 	if (kind == RDS_GROW || kind == RDS_NO_MOUNT)

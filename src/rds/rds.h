@@ -99,8 +99,11 @@ struct rds_req {
 	enum rds_layout layout; /* CREATE */
 	uint64_t size_bytes;	/* CREATE, GROW: a multiple of 1 MiB */
 	uint16_t nvme_port;	/* CREATE */
-	const char *nqn;	/* CREATE, PUBLISH: expected; FENCE_FINISH: the new one */
-	const char *expect_nonce; /* PUBLISH … FENCE_FINISH; NULL = no record yet */
+	/* CREATE, PUBLISH: expected; FENCE_FINISH: the new one. DELETE: what the disk
+	 * bore when it was read, NULL = no disk was there. */
+	const char *nqn;
+	/* DELETE, PUBLISH … FENCE_FINISH; NULL = no record yet */
+	const char *expect_nonce;
 	const struct rds_record
 		*record;  /* CREATE, PUBLISH … FENCE_FINISH: what to write */
 	bool switch_off;  /* UNPUBLISH: nobody is left */
@@ -113,8 +116,8 @@ struct rds_req {
 	const void *sender; /* for may_send */
 	/* Results, valid when op.err is ERR_OK. */
 	enum rds_outcome outcome;
-	struct rds_volume
-		volume; /* all but LIST, CAPACITY, DELETE; not with RDS_ABSENT */
+	/* All but LIST and CAPACITY, DELETE when RDS_STALE; not with RDS_ABSENT. */
+	struct rds_volume volume;
 	uint64_t free_bytes,
 		total_bytes; /* CAPACITY, the pool reserve already subtracted */
 	/* Valid when op.err is not ERR_OK: the mutation may have happened or may yet

@@ -1,5 +1,6 @@
 #include "rds/ros_script.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "rds/ros_template.h"
 #include "rds/ros_text.h"
 
+#define ANY_RECORD "g=[0-9]+ s=(ok|fencing) h=[a-zA-Z0-9.,/-]+ b=[012] q="
+
 /* A script in the making, and the texts that its values point to. */
 struct maker {
 	struct buf *out;
@@ -17,7 +20,7 @@ struct maker {
 	struct ros_values vs;
 	char size[21], reserve[8], port[8], subvolume[160], path[RDS_PATH_MAX + 1];
 	char mount[80], sentinel[64], shapes[1300], in_use[1300];
-	char cas[160], back[64], ours[160], part[16], taken[300];
+	char cas[160], back[64], ours[160], part[16], taken[300], bears[300];
 };
 
 /* Appends to a text of fixed size; what does not fit leaves it empty, which no kind of
@@ -41,6 +44,21 @@ static void append_path(char *text, size_t size, const char *path)
 		one[0] = *path;
 		append(text, size, *path == '.' ? "[.]" : one);
 	}
+}
+
+/* "^…$" of what the box itself may have made up: all but what stands in names matches any
+ * character. */
+static void exactly(char text[300], const char *nqn)
+{
+	char one[2] = "";
+
+	text[0] = '\0';
+	append(text, 300, "^");
+	for (; *nqn; nqn++) {
+		one[0] = isalnum((unsigned char)*nqn) || strchr(":-", *nqn) ? *nqn : '.';
+		append(text, 300, *nqn == '.' ? "[.]" : one);
+	}
+	append(text, 300, "$");
 }
 
 /* "^/?(POOL/vol-ID/volume[.]img|BASE/ID[.]img)$"; in_use is wider: anything in the
@@ -126,24 +144,49 @@ static void let_site(struct maker *m)
 	let(m, 'K', ROS_WORD, m->sentinel);
 }
 
-/* What the comment must match before a delete or a growth: any nonce, for both are
- * decided by the holders alone; but the whole record, for one that cannot be read belongs
- * to nobody knows whom. */
-static void let_cas_any(struct maker *m, const char *more)
+/* A disk without a record counts among ours where such are adopted. */
+static void let_ours(struct maker *m)
+{
+	if (m->order->site->adopt_unmarked)
+		(void)snprintf(m->ours, sizeof(m->ours),
+			       "^(" RDS_RECORD_MARK "[0-9a-f]+ c=%s .+)?$",
+			       m->order->site->cluster_id);
+	let(m, 'G', ROS_PATTERN, m->ours);
+}
+
+/* What the comment must match before a growth: any nonce, for it is decided by nothing
+ * that the record says; but the whole record, for one that cannot be read belongs to
+ * nobody knows whom. */
+static void let_cas_grow(struct maker *m)
 {
 	const struct ros_site *site = m->order->site;
 
 	(void)snprintf(m->cas, sizeof(m->cas),
 		       site->adopt_unmarked ? "^(" RDS_RECORD_MARK
-					      "[0-9a-f]+ c=%s %s(.+)?)?$"
-					    : "^" RDS_RECORD_MARK "[0-9a-f]+ c=%s %s",
-		       site->cluster_id, more);
-	if (site->adopt_unmarked)
-		(void)snprintf(m->ours, sizeof(m->ours),
-			       "^(" RDS_RECORD_MARK "[0-9a-f]+ c=%s .+)?$",
-			       site->cluster_id);
-	let(m, 'G', ROS_PATTERN, m->ours);
+					      "[0-9a-f]+ c=%s " ANY_RECORD "(.+)?)?$"
+					    : "^" RDS_RECORD_MARK
+					      "[0-9a-f]+ c=%s " ANY_RECORD,
+		       site->cluster_id);
+	let_ours(m);
 	let(m, 'C', ROS_PATTERN, m->cas);
+}
+
+/* The very disk that was read, unheld; or, where none was, none: a script that runs on
+ * after its connection was cut may find another volume under the id, which has no nonce
+ * and no NQN in common with the one that was to go. No record and no NQN is a dash. */
+static void let_cas_delete(struct maker *m, const struct ros_args *a)
+{
+	const char *cluster_id = m->order->site->cluster_id;
+
+	(void)snprintf(m->cas, sizeof(m->cas), a->nqn ? "^$" : "^-$");
+	if (a->nqn && a->expect_nonce)
+		(void)snprintf(m->cas, sizeof(m->cas),
+			       "^" RDS_RECORD_MARK "%s c=%s g=[0-9]+ s=ok h=- ",
+			       a->expect_nonce, cluster_id);
+	exactly(m->bears, a->nqn ? a->nqn : "-");
+	let_ours(m);
+	let(m, 'C', ROS_PATTERN, m->cas);
+	let(m, 'X', ROS_PATTERN, m->bears);
 }
 
 /* A mount of the box's own ends only where the record says that nobody holds the volume;
@@ -165,11 +208,11 @@ static void let_cas(struct maker *m, const struct ros_args *a)
 		return;
 	}
 	if (m->order->step == ROS_DELETE) {
-		let_cas_any(m, "g=[0-9]+ s=ok h=- ");
+		let_cas_delete(m, a);
 		return;
 	}
 	if (m->order->step == ROS_GROW) {
-		let_cas_any(m, "g=[0-9]+ s=(ok|fencing) h=[a-zA-Z0-9.,/-]+ b=[012] q=");
+		let_cas_grow(m);
 		return;
 	}
 	if (a->expect_nonce)

@@ -10,6 +10,7 @@
  *   %a %b around the id in a file's path  %q before it in the NQN, %t after it, up to
  *   %r the row's own part of the NQN  %J what the NQN of no other disk may match
  *   %h %m around the nonce of its record  %c its claim
+ *   %X what the NQN must match
  * Locals: v0 subvolume, v1 disk item (of a create: %J), v2 record or path, v3 comment or
  * NQN, v4 pool, v5 row or number, v6 id, v7 size, v8 file, v9 error text. No property
  * bears such a name: inside "where" every property is a variable, so a local of the same
@@ -66,6 +67,8 @@
  * node takes such sessions for one volume's. */
 #define NO_NQN \
 	":if ([:len [/disk find where nvme-tcp-server-nqn~$v1]] > 0) " E("nqn")
+/* What lies under the name of a disk that is there again is a newer volume's. */
+#define NO_DISK ":if ([:len [/disk find where slot=$v6]] > 0) " E("cas")
 #define ADD(size) \
 	"/disk/add type=\"file\" slot=$v6 file-path=(\"/\".$v8) " size \
 	"mount-filesystem=\"no\" nvme-tcp-server-port=%o " \
@@ -183,19 +186,21 @@ const char *const ros_templates[ROS_T_N] = {
 		":if (!($v2 ~ %R)) " E("shape")
 		":local v3 [:tostr [/disk get $v1 comment]];"
 		":if (!($v3 ~ %G)) " E("foreign")
-		":if (!($v3 ~ %C)) " E("held")
+		":if (!($v3 ~ %C)) " E("cas")
+		":if (!([:tostr [/disk get $v1 nvme-tcp-server-nqn]] ~ %X)) " E("cas")
 		":if ([/disk get $v1 mounted]) " E("mounted")
-		OFF
+		OFF STILL
 		"/disk/remove $v1};"
 		":if ([:len [/disk find where slot=$v6]] > 0) " E("still")
 		":if ([:len [/disk find where file-path~%U]] > 0) " E("inuse"),
 	[ROS_T_DELETE_SUBVOLUME] =
 		":local v5 [/disk/btrfs/subvolume find where fs=%L and name=$v0 and !dead];"
 		":if ([:len $v5] > 1) " E("shape")
-		":if ([:len $v5] = 1) do={/disk/btrfs/subvolume/remove $v5};",
+		":if ([:len $v5] = 1) do={" NO_DISK "/disk/btrfs/subvolume/remove $v5};",
 	[ROS_T_DELETE_FILES] =
 		":foreach v5 in=$v8 do={"
-		":if ([:len [/file find where name=$v5]] > 0) do={/file/remove $v5}}"
+		":local v4 [/file find where name=$v5];"
+		":if ([:len $v4] = 1) do={" NO_DISK "/file/remove $v4}}"
 		"} do={:put (\"@e \".$v9)};"
 		":local v7 [:len [/disk find where slot=$v6]];",
 	[ROS_T_COUNT_SUBVOLUME] =

@@ -41,8 +41,6 @@ static const struct states_beyond beyond[] = {
 	{ "delete", "resolving",
 	  "with Kubernetes, an attachment of an unknown PV: "
 	  "test/flow/test_ctl_k8s_objects" },
-	{ "delete", "looking",
-	  "with Kubernetes, a disk without a record: test/flow/test_ctl_k8s_objects" },
 	{ 0 },
 };
 

@@ -53,6 +53,20 @@ static bool is_ours(const struct fake_rds *f, const struct rds_volume *v)
 	       (f->may_adopt && v->record.kind == RDS_RECORD_NONE);
 }
 
+/* 1: this is not the disk that was read. */
+static int guard_delete(const struct fake_rds *f, const struct rds_req *req,
+			const struct rds_volume *v)
+{
+	bool has_record = v->record.kind == RDS_RECORD_OURS;
+
+	if (f->ignores_nonce)
+		return 0;
+	return v->record.n_holders || v->record.is_fencing || !req->nqn ||
+	       strcmp(v->nqn, req->nqn) != 0 ||
+	       has_record != (req->expect_nonce != NULL) ||
+	       (has_record && strcmp(v->record.nonce, req->expect_nonce) != 0);
+}
+
 /* -1: shape or owner, answered with an error; 1: stale, nothing changed. */
 static int guard(struct fake_rds *f, struct rds_req *req, const struct rds_volume *v)
 {
@@ -62,7 +76,7 @@ static int guard(struct fake_rds *f, struct rds_req *req, const struct rds_volum
 	}
 	if (req->kind < RDS_PUBLISH) {
 		if (is_ours(f, v))
-			return 0;
+			return req->kind == RDS_DELETE ? guard_delete(f, req, v) : 0;
 		fail(req, ERR_PRECONDITION, "record");
 		return -1;
 	}
@@ -100,14 +114,10 @@ static void do_create(struct fake_rds *f, struct rds_req *req)
 	req->volume = *v;
 }
 
-static void do_delete(struct fake_rds *f, struct rds_req *req, struct rds_volume *v)
+static void do_delete(struct fake_rds *f, struct rds_volume *v)
 {
 	struct fake_volume *fv = CONTAINER_OF(v, struct fake_volume, v);
 
-	if (v->record.n_holders || v->record.is_fencing) {
-		fail(req, ERR_PRECONDITION, "held");
-		return;
-	}
 	map_remove(&f->volumes, &fv->node);
 	mem_free(fv);
 }
@@ -191,7 +201,7 @@ static void run_on_volume(struct fake_rds *f, struct rds_req *req)
 		if (verdict < 0)
 			return;
 		if (verdict == 0 && req->kind == RDS_DELETE) {
-			do_delete(f, req, v);
+			do_delete(f, v);
 			return;
 		}
 		if (verdict == 0)

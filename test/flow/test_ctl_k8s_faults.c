@@ -83,6 +83,7 @@ static void left_over(struct ctl *c)
 	row(c)->record.n_holders = 1;
 	row(c)->record.holders[0] = (struct rds_holder){ .node = "node-a", .use = 'u' };
 	row(c)->is_exported = true;
+	attachments_forget(c->csi.attachments, ID);
 	no_pv(c);
 }
 

@@ -78,6 +78,10 @@ static void look_at_grants(void)
 	const struct rds_volume *v = fake_rds_find(&m->c.box, ID);
 	unsigned granted = 0;
 
+	if (!v) {
+		violate("the volume is gone", "");
+		return;
+	}
 	for (unsigned i = 0; i < N_NODES; i++) {
 		const struct node *n = &m->nodes[i];
 
@@ -104,8 +108,6 @@ static enum fake_fault choose(struct fake_rds *f, const struct rds_req *req)
 
 	(void)f;
 	m->n_fences += req->kind == RDS_FENCE_FINISH;
-	if (req->kind == RDS_DELETE)
-		return FAKE_FINE; /* one that runs late would take the next volume */
 	if (dice < 7)
 		return m->is_torn ? FAKE_TORN : FAKE_LATE;
 	if (dice < 12)
@@ -243,7 +245,13 @@ static enum err_code create(void)
  * more. */
 static void make_again(void)
 {
-	if (ctl_delete(&m->c, ID) != ERR_OK)
+	enum err_code code;
+
+	/* Once it was asked for, it may be gone at any time until it is. */
+	do
+		code = ctl_delete(&m->c, ID);
+	while (code != ERR_OK && code != ERR_PRECONDITION);
+	if (code != ERR_OK)
 		return;
 	for (unsigned i = 0; i < N_NODES; i++)
 		bury(&m->nodes[i]);

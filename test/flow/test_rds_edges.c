@@ -221,8 +221,7 @@ Test(rds_edges, an_unmarked_disk_is_grown_and_deleted_and_never_mounted_by_the_b
 	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
 	cr_assert_eq(q.req.volume.size_bytes, UINT64_C(2) << 30);
 	cr_assert(q.req.volume.is_exported && !q.req.volume.is_mounted);
-	t_req_init(&q, RDS_DELETE, "pvc-1");
-	q.req.expect_nonce = NULL;
+	t_req_delete(&b, &q, "pvc-1");
 	t_req_run(&b, &q);
 	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
 	cr_assert_eq(t_box_stat(&b, "files"), 0);
@@ -238,7 +237,9 @@ Test(rds_edges, a_delete_finds_what_lies_there_without_a_disk)
 	cr_assert_eq(run(&q, RDS_CREATE, "pvc-1"), ERR_OK, "%s", q.err.msg);
 	cr_assert_eq(strlen(t_box_script(&b, "/disk/remove \"pvc-1\"")), 0);
 	cr_assert_eq(t_box_stat(&b, "files"), 1);
-	cr_assert_eq(run(&q, RDS_DELETE, "pvc-1"), ERR_OK, "%s", q.err.msg);
+	t_req_delete(&b, &q, "pvc-1");
+	t_req_run(&b, &q);
+	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
 	cr_assert_eq(t_box_stat(&b, "files"), 0);
 	t_req_init(&q, RDS_DELETE, "pvc-1");
 	q.req.base = "/storage-pool/other/pvc-1.img";

@@ -42,9 +42,11 @@ static void whole_life(enum rds_layout layout, const char *path)
 	cr_assert_str_eq(r.req.volume.record.nonce, q.req.volume.record.nonce);
 	v = q.req.volume;
 
-	t_req_init(&q, RDS_DELETE, "pvc-1");
+	t_req_delete(&b, &q, "pvc-1");
 	t_req_run(&b, &q);
-	cr_assert_eq(q.err.code, ERR_PRECONDITION, "%s", q.err.msg);
+	cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+	cr_assert_eq(q.req.outcome, RDS_STALE, "it is held");
+	cr_assert_eq(q.req.volume.record.n_holders, 1);
 
 	t_req_init(&q, RDS_GROW, "pvc-1");
 	q.req.size_bytes = UINT64_C(3) << 30;
@@ -77,11 +79,11 @@ static void whole_life(enum rds_layout layout, const char *path)
 	must(&q);
 	cr_assert_str_eq(q.req.volume.nqn, v.nqn);
 
-	t_req_init(&q, RDS_DELETE, "pvc-1");
+	t_req_delete(&b, &q, "pvc-1");
 	q.req.base = v.path;
 	must(&q);
 	cr_assert_eq(t_box_stat(&b, "files"), 0);
-	t_req_init(&q, RDS_DELETE, "pvc-1");
+	t_req_delete(&b, &q, "pvc-1");
 	must(&q);
 	t_req_init(&q, RDS_GET, "pvc-1");
 	t_req_run(&b, &q);
@@ -135,7 +137,7 @@ Test(rds_life, no_two_ids_share_a_base_whatever_their_suffixes)
 		strcpy(q.nqn, "nqn.2000-02.com.mikrotik:pvc-a.g0-76543210");
 		t_req_run(&b, &q);
 		cr_assert_eq(q.err.code, ERR_EXISTS, "%s", q.err.msg);
-		t_req_init(&q, RDS_DELETE, "pvc-a");
+		t_req_delete(&b, &q, "pvc-a");
 		t_req_run(&b, &q);
 		cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
 		cr_assert_eq(t_box_stat(&b, "files"), 0);

@@ -232,6 +232,22 @@ void t_req_change(struct t_req *q, enum rds_kind kind, const struct rds_volume *
 	}
 }
 
+void t_req_delete(struct t_box *b, struct t_req *q, const char *id)
+{
+	struct t_req seen;
+
+	t_req_init(&seen, RDS_GET, id);
+	t_req_run(b, &seen);
+	cr_assert_eq(seen.err.code, ERR_OK, "%s", seen.err.msg);
+	t_req_init(q, RDS_DELETE, id);
+	q->req.nqn = NULL;
+	if (seen.req.outcome == RDS_ABSENT)
+		return;
+	t_req_change(q, RDS_DELETE, &seen.req.volume);
+	if (seen.req.volume.record.kind == RDS_RECORD_NONE)
+		q->req.expect_nonce = NULL;
+}
+
 void t_req_start(struct t_box *b, struct t_req *q)
 {
 	rds_start(b->rds, &q->req, on_done);

@@ -52,4 +52,6 @@ void t_box_create(struct t_box *b, const char *id);
 /* Publishes to node-a when the last known nonce is that of q; returns the new one in q.
  */
 void t_req_change(struct t_req *q, enum rds_kind kind, const struct rds_volume *from);
+/* Looks at the disk and makes the DELETE of what was seen, or of no disk. */
+void t_req_delete(struct t_box *b, struct t_req *q, const char *id);
 #endif

@@ -100,6 +100,8 @@ Test(judge, a_lost_answer_is_judged_by_what_is_there)
 	cr_assert_eq(check(RDS_CREATE, row(ours, false, none)), VERDICT_DONE);
 	cr_assert_eq(check(RDS_DELETE, gone), VERDICT_REPEAT, "its file may be there");
 	cr_assert_eq(check(RDS_DELETE, row(old, false, none)), VERDICT_REPEAT);
+	cr_assert_eq(check(RDS_DELETE, row(other, false, none)), VERDICT_STALE,
+		     "another one under the same id");
 	cr_assert_eq(check(RDS_NO_MOUNT, gone), VERDICT_ABSENT);
 	cr_assert_eq(check(RDS_NO_MOUNT, row(old, false, none)), VERDICT_REPEAT);
 	cr_assert_eq(check(RDS_GROW, gone), VERDICT_ABSENT);
@@ -118,6 +120,8 @@ Test(judge, a_delete_is_done_only_when_nothing_is_left)
 	a.fault = ROS_FAULT_HELD;
 	cr_assert_eq(answer(RDS_DELETE, a, &code), VERDICT_FAIL);
 	cr_assert_eq(code, ERR_PRECONDITION);
+	a = row(other, false, ROS_FAULT_CAS);
+	cr_assert_eq(answer(RDS_DELETE, a, NULL), VERDICT_STALE);
 	a = (struct judge_answer){ .has_number = false };
 	cr_assert_eq(answer(RDS_DELETE, a, &code), VERDICT_FAIL);
 }

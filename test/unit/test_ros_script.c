@@ -212,43 +212,78 @@ Test(ros_script, shapes_match_exactly_the_two_places)
 	regfree(&re);
 }
 
-Test(ros_script, without_a_record_it_is_grown_and_deleted_only_where_that_is_adopted)
+Test(ros_script, without_a_record_it_is_grown_only_where_that_is_adopted)
 {
 	static const struct {
 		const char *comment;
-		bool grows, goes;
+		bool grows;
 	} comments[] = {
-		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=- b=0 q=ns/c", true, true },
-		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=- b=0 q=", true, true },
-		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=node-a b=0 q=ns/c", true,
-		  false },
-		{ "rds-csi:1 aaaaaaaa c=prod-2 g=0 s=ok h=- b=0 q=ns/c", false, false },
-		{ "somebody's disk", false, false },
-		{ "rds-csi:1", false, false },
+		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=- b=0 q=ns/c", true },
+		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=- b=0 q=", true },
+		{ "rds-csi:1 aaaaaaaa c=prod-1 g=0 s=ok h=node-a b=0 q=ns/c", true },
+		{ "rds-csi:1 aaaaaaaa c=prod-2 g=0 s=ok h=- b=0 q=ns/c", false },
+		{ "somebody's disk", false },
+		{ "rds-csi:1", false },
 	};
-	const char *script;
-	regex_t grow, held;
+	regex_t grow;
 
 	for (int adopt = 0; adopt < 2; adopt++) {
 		site.adopt_unmarked = adopt;
 		compile(&grow, make(ROS_GROW), "$v3 ~ \"");
-		script = strstr(make(ROS_DELETE), "@foreign");
-		cr_assert_not_null(script);
-		compile(&held, script, "$v3 ~ \"");
-		for (size_t i = 0; i < sizeof(comments) / sizeof(comments[0]); i++) {
-			const char *c = comments[i].comment;
-
-			cr_assert_eq(regexec(&grow, c, 0, NULL, 0) == 0,
-				     comments[i].grows, "%s", c);
-			cr_assert_eq(regexec(&held, c, 0, NULL, 0) == 0, comments[i].goes,
-				     "%s", c);
-		}
+		for (size_t i = 0; i < sizeof(comments) / sizeof(comments[0]); i++)
+			cr_assert_eq(regexec(&grow, comments[i].comment, 0, NULL, 0) == 0,
+				     comments[i].grows, "%s", comments[i].comment);
 		cr_assert_eq(regexec(&grow, "", 0, NULL, 0) == 0, adopt);
-		cr_assert_eq(regexec(&held, "", 0, NULL, 0) == 0, adopt);
 		regfree(&grow);
-		regfree(&held);
 	}
 	site.adopt_unmarked = false;
+}
+
+#define TAKES(re, text) (regexec(re, text, 0, NULL, 0) == 0)
+
+/* By the comment and the NQN that were read; neither of a disk that was not there. */
+Test(ros_script, only_the_disk_that_was_read_is_deleted)
+{
+	static const struct {
+		const char *nonce, *nqn;
+		bool takes_bbbbbbbb, takes_none; /* a record of that nonce, no record */
+	} seen[] = {
+		{ "bbbbbbbb", "nqn.2000-02.com.mikrotik:pvc-1.g0-01234567", true, false },
+		{ "aaaaaaaa", "nqn.2000-02.com.mikrotik:pvc-1.g0-01234567", false,
+		  false },
+		{ NULL, "nqn.2000-02.com.mikrotik:pvc-1.g0-01234567", false, true },
+		{ NULL, "nqn.2000-02.com.mikrotik:pvc-1", false, true },
+		{ NULL, NULL, false, false },
+	};
+	const struct ros_args was = args;
+	const char *script;
+	regex_t record, nqn;
+
+	for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
+		args.expect_nonce = seen[i].nonce;
+		args.nqn = seen[i].nqn;
+		script = strstr(make(ROS_DELETE), "@foreign");
+		cr_assert_not_null(script);
+		compile(&record, script, "$v3 ~ \"");
+		compile(&nqn, script, "nvme-tcp-server-nqn]] ~ \"");
+		cr_assert_eq(TAKES(&record, "rds-csi:1 bbbbbbbb c=prod-1 g=3 s=ok h=- "
+					    "b=0 q=ns/c"),
+			     seen[i].takes_bbbbbbbb);
+		cr_assert_eq(TAKES(&record, ""), seen[i].takes_none);
+		cr_assert_not(TAKES(&record, "rds-csi:1 bbbbbbbb c=prod-1 g=3 s=ok "
+					     "h=node-a/w b=0 q=ns/c"));
+		cr_assert_not(TAKES(&record, "rds-csi:1 bbbbbbbb c=prod-1 g=3 s=fencing "
+					     "h=- b=0 q=ns/c"));
+		cr_assert_not(TAKES(&record, "rds-csi:1 bbbbbbbb c=prod-2 g=3 s=ok h=- "
+					     "b=0 q=ns/c"));
+		cr_assert_not(TAKES(&nqn, "nqn.2000-02.com.mikrotik:pvc-1.g0-76543210"));
+		cr_assert_not(TAKES(&nqn, ""));
+		cr_assert_eq(TAKES(&nqn, "nqn.2000-02.com.mikrotik:pvc-1.g0-01234567"),
+			     seen[i].nqn && strlen(seen[i].nqn) > 40);
+		regfree(&record);
+		regfree(&nqn);
+	}
+	args = was;
 }
 
 /* Fills a joined script up to the room that there is said to be. */

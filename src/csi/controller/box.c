@@ -57,7 +57,8 @@ const struct rds_volume *box_volume(const struct box *box)
 {
 	const struct rds_req *req = &box->req;
 
-	if (op_failed(&req->op) || req->outcome == RDS_ABSENT || req->kind == RDS_DELETE)
+	if (op_failed(&req->op) || req->outcome == RDS_ABSENT ||
+	    (req->kind == RDS_DELETE && req->outcome == RDS_OK))
 		return NULL;
 	return &req->volume;
 }

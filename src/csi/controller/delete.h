@@ -7,8 +7,9 @@
 
 /* DeleteVolume: disk, backing file and subvolume. With Kubernetes no VolumeAttachment may
  * name the volume, in whatever state, and a disk without a record must be named by a PV
- * of ours. The script refuses a volume that a node holds; then it is read, to say which
- * node, or to finish a fence that was cut short and to delete once more. */
+ * of ours. Only the disk that was read, or is believed in, is removed: the script demands
+ * its nonce and its NQN, so that one which runs on after its connection was cut takes no
+ * volume that was made under the id since. */
 struct ctl_delete {
 	struct rpc rpc;
 	struct box box;
@@ -16,7 +17,9 @@ struct ctl_delete {
 	struct rds_record fencing;
 	struct resolve resolve;
 	struct holders holders;
-	struct err refusal; /* of the first attempt */
+	struct rds_volume seen;
+	char nonce[RDS_NONCE + 1], nqn[RDS_NQN_MAX + 1]; /* of the disk that is to go */
+	unsigned rounds;
 };
 
 extern const struct op_type ctl_delete_type;

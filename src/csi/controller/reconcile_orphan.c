@@ -73,6 +73,8 @@ static void start_removing(struct reconcile_orphan *o)
 	}
 	box_prepare(&o->box, RDS_DELETE, o->volume->id);
 	o->box.req.base = o->volume->path;
+	o->box.req.expect_nonce = o->volume->record.nonce;
+	o->box.req.nqn = o->volume->nqn;
 	o->shared->csi->capacity.is_known = false;
 	op_move(&o->op, ST_REMOVING);
 	box_start(&o->box, o->shared->csi, &o->op);
@@ -169,7 +171,7 @@ static void step(struct op *op)
 		return;
 	case ST_REMOVING:
 		op_fail_err(op, &o->box.req.op.err);
-		o->is_removed = !op_failed(op);
+		o->is_removed = !op_failed(op) && o->box.req.outcome == RDS_OK;
 		op_move(op, ST_DONE);
 		return;
 	default:
