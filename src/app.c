@@ -57,6 +57,8 @@ static int build_controller(struct app *a, struct err *err)
 		.is_cluster_awaited = has_kube,
 		.max_sessions = (unsigned)c->rds_sessions,
 		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
+		/* Nobody could ask for them. */
+		.figures_interval_ms = *c->metrics_address ? c->figures_interval_ms : 0,
 		/* With Kubernetes a PV of ours decides, and the controller knows them. */
 		.adopt_unmarked = c->adopt_unmarked || has_kube,
 	};

@@ -28,7 +28,7 @@ struct app {
 	struct kube kube;
 	struct vmi vmi;
 	struct node_traffic traffic;
-	struct expo_source sources[64];
+	struct expo_source sources[128];
 	char host_nqn[ID_NQN], host_id[UUID_TEXT];
 	struct clock_timer patience;
 };

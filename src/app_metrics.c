@@ -4,6 +4,7 @@
 
 #include "csi/controller/attachments.h"
 #include "csi/controller/migrations.h"
+#include "gauges.h"
 #include "metrics/process.h"
 #include "k8s/target.h"
 #include "rds/ros.h"
@@ -217,12 +218,14 @@ static void collect_sessions(void *ctx, struct expo *x)
 
 static void collect_queued(void *ctx, struct expo *x)
 {
-	static const char *const lanes[][1] = { { "fast" }, { "read" }, { "bulk" } };
+	static const char *const lanes[][1] = {
+		{ "fast" }, { "read" }, { "bulk" }, { "idle" }
+	};
 	const struct app *a = ctx;
 	struct ros_stats s;
 
 	ros_stats(a->csi.rds, &s);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		expo_put(x, s.queued_in[i], lanes[i]);
 }
 
@@ -383,16 +386,21 @@ int app_metrics(struct app *a, struct err *err)
 	unsigned roles = (a->csi.is_controller ? METRIC_ON_CONTROLLER : 0) |
 			 (a->csi.is_node ? METRIC_ON_NODE : 0);
 
-	_Static_assert(N_COLLECTORS <= sizeof(a->sources) / sizeof(a->sources[0]),
+	unsigned n = N_COLLECTORS;
+
+	_Static_assert(N_COLLECTORS + GAUGES_N <=
+			       sizeof(a->sources) / sizeof(a->sources[0]),
 		       "room");
 	a->loop.on_turn = count_turn;
 	for (unsigned i = 0; i < N_COLLECTORS; i++)
 		a->sources[i] = (struct expo_source){ collectors[i].id,
 						      collectors[i].collect, a };
+	if (a->csi.is_controller)
+		n = gauges_add(a->sources, n, a->csi.rds);
 	a->metrics.site = (struct page_site){
 		.roles = (enum metric_roles)roles,
 		.sources = a->sources,
-		.n_sources = N_COLLECTORS,
+		.n_sources = n,
 		.is_ready = is_ready,
 		.ctx = a,
 	};

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/mem.h"
 #include "core/pages.h"
@@ -288,8 +289,12 @@ static int serve(struct app *a)
 	struct err err = { .code = ERR_OK };
 	unsigned n;
 
+	bool is_json = a->config.log_format == CONFIG_LOG_JSON;
+
+	if (a->config.log_format == CONFIG_LOG_AUTO)
+		is_json = !isatty(STDERR_FILENO);
 	pages_small();
-	log_open(a->config.log_level, a->config.log_format == CONFIG_LOG_JSON);
+	log_open(a->config.log_level, is_json);
 	json_set_alloc_funcs(mem_alloc, mem_free);
 	if (loop_open(&a->loop, on_stop, &err) == 0) {
 		loop_set_log_level(a->config.log_level);

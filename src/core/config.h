@@ -14,7 +14,8 @@
 enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_METRICS };
 enum config_kubernetes { CONFIG_KUBERNETES_OFF, CONFIG_KUBERNETES_ON };
 enum config_backend { CONFIG_BACKEND_NVME, CONFIG_BACKEND_LOOP };
-enum config_log_format { CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
+/* AUTO: text on a terminal, else JSON. */
+enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
 
 struct config {
 	enum config_action action;
@@ -27,6 +28,7 @@ struct config {
 	const char *rds_host_key; /* file; "" only with rds_insecure */
 	bool rds_insecure;
 	uint64_t rds_port, rds_sessions, pool_reserve_percent;
+	uint64_t figures_interval_ms; /* 0 = the box's figures are not read */
 	const char *volume_base; /* absolute, parted by commas, no slash at their ends */
 	const char *first_base;	 /* the first of them: where new volumes go */
 	bool adopt_unmarked;

@@ -193,6 +193,9 @@ static int check_controller(struct config *c, struct err *err)
 {
 	if (check_box(c, err))
 		return -1;
+	if (c->figures_interval_ms && c->figures_interval_ms < 1000)
+		return err_set(err, ERR_INVALID,
+			       "--rds-metrics-interval: must be 0 or at least 1s");
 	return c->kubernetes == CONFIG_KUBERNETES_ON ? check_kubernetes(c, err)
 						     : check_standalone(c, err);
 }

@@ -290,6 +290,16 @@ const struct flag config_flags[] = {
 	  .help = ":port, address:port or [address]:port where /metrics, /healthz and "
 		  "/readyz are served over HTTP; empty = nowhere" },
 
+	{ .name = "rds-metrics-interval",
+	  .kind = FLAG_MS,
+	  .offset = AT(figures_interval_ms),
+	  .def = "60s",
+	  .max = 24 * HOUR_MS,
+	  .help = "between two looks of the controller at what the box measures "
+		  "(rds_disk_*, rds_hardware_*), 1s at least; 0 = never, as with an "
+		  "empty "
+		  "--metrics-address" },
+
 	GROUP("Logs"),
 	{ .name = "log-level",
 	  .kind = FLAG_CHOICE,
@@ -300,9 +310,9 @@ const struct flag config_flags[] = {
 	{ .name = "log-format",
 	  .kind = FLAG_CHOICE,
 	  .offset = AT(log_format),
-	  .def = "json",
-	  .choices = "json|text",
-	  .help = "text is for people" },
+	  .def = "auto",
+	  .choices = "auto|json|text",
+	  .help = "text is for people; auto: text on a terminal, else json" },
 	{ .name = "v",
 	  .kind = FLAG_KLOG_V,
 	  .max = 100,

@@ -2,6 +2,8 @@
 #define METRICS_REGISTRY_H
 #include <stdint.h>
 
+#include "metrics/measured.h"
+
 /* Every metric of the process, in one static table (table.c): no heap and no text on the
  * way of an RPC. The labels of what is counted take their values from fixed lists, so a
  * series is an index. What is only looked at when somebody asks (a gauge, or labels that
@@ -80,6 +82,12 @@ enum metric_id {
 	METRIC_PROCESS_RSS,
 	METRIC_PROCESS_FDS,
 	METRIC_PROCESS_START,
+	METRIC_POLLS, /* enum metric_status */
+		      /* clang-format off */
+#define METRIC_ID(id, ...) METRIC_##id,
+	METRICS_MEASURED(METRIC_ID)
+#undef METRIC_ID
+	/* clang-format on */
 	METRIC_N
 };
 

@@ -47,7 +47,7 @@ static const char *const node_events[] = {
 	"other",
 };
 static const char *const mounts[] = { "mount", "unmount" };
-static const char *const lanes[] = { "fast", "read", "bulk" };
+static const char *const lanes[] = { "fast", "read", "bulk", "idle" };
 static const char *const methods[] = {
 	"GetPluginInfo",
 	"GetPluginCapabilities",
@@ -358,6 +358,15 @@ const struct metric metrics_table[METRIC_N] = {
 				       "Open file descriptors.") },
 	[METRIC_PROCESS_START] = { ASKED(GAUGE, BOTH, "process_start_time_seconds",
 					 "Start of the process, seconds since 1970.") },
+	[METRIC_POLLS] = { COUNTED(COUNTER, CONTROLLER, "rds_csi_rds_polls_total",
+				   "Rounds of reading what the box measures."),
+			   .labels = { LABEL("status", statuses) } },
+/* clang-format off */
+#define ROW(id, title, names, text) \
+	[METRIC_##id] = { ASKED(GAUGE, CONTROLLER, title, text), .labels = { names } },
+	METRICS_MEASURED(ROW)
+#undef ROW
+	/* clang-format on */
 };
 
 unsigned metric_series(const struct metric *m)

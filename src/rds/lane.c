@@ -59,6 +59,12 @@ static unsigned take_creates(struct list *queue, struct lane_item *first,
 	return n;
 }
 
+/* What else may go has been looked for already. */
+static struct lane_item *idle_item(const struct list *queue, const struct lane_load *load)
+{
+	return load->idle > 1 || !load->busy ? first_of(queue, LANE_IDLE) : NULL;
+}
+
 static unsigned take_one(struct lane_item *item, struct lane_item *ret[LANE_JOIN_MAX])
 {
 	list_remove(&item->node);
@@ -69,7 +75,7 @@ static unsigned take_one(struct lane_item *item, struct lane_item *ret[LANE_JOIN
 unsigned lane_take(struct list *queue, const struct lane_load *load,
 		   struct lane_item *ret[LANE_JOIN_MAX])
 {
-	struct lane_item *fast = first_of(queue, LANE_FAST);
+	struct lane_item *fast = first_of(queue, LANE_FAST), *last;
 	unsigned room = bulk_room(load);
 
 	if (!load->idle)
@@ -81,23 +87,26 @@ unsigned lane_take(struct list *queue, const struct lane_load *load,
 
 		if (item->lane == LANE_READ)
 			return take_one(item, ret);
-		if (!room)
+		if (!room || item->lane == LANE_IDLE)
 			continue;
 		if (item->create && ros_may_join(item->create, item->create))
 			return take_creates(queue, item, load, ret);
 		return take_one(item, ret);
 	}
-	return 0;
+	last = idle_item(queue, load);
+	return last ? take_one(last, ret) : 0;
 }
 
 unsigned lane_wanted(const struct list *queue, const struct lane_load *load)
 {
+	/* No session is opened for figures beside one that there is. */
+	bool has_session = load->idle || load->busy;
 	unsigned others = 0, bulk = 0, room = bulk_room(load), wanted;
 
 	LIST_FOREACH (it, queue)
 		if (item_of(it)->lane == LANE_BULK)
 			bulk++;
-		else
+		else if (item_of(it)->lane != LANE_IDLE || !has_session)
 			others++;
 	wanted = others + (bulk < room ? bulk : room);
 	return wanted > load->idle ? wanted - load->idle : 0;

@@ -11,9 +11,11 @@
  *  - fast: publish, unpublish, fence, and the reads of one volume before them. First, in
  *    their order, alone in their script, on any session;
  *  - read: lists and capacity. On any session that no fast request waits for;
+ *  - idle: figures to look at. On a session that nothing else could go on, and only while
+ *    another one is free too or none is at work;
  *  - bulk: create, delete, grow. On all sessions but one, which so stays free of them
  *    (with a single session allowed, on that one). Creates that wait are joined. */
-enum lane { LANE_FAST, LANE_READ, LANE_BULK };
+enum lane { LANE_FAST, LANE_READ, LANE_BULK, LANE_IDLE };
 enum { LANE_JOIN_MAX = 17 }; /* 100 creates: twice over three sessions */
 
 struct lane_item {
@@ -27,6 +29,7 @@ struct lane_load {
 	unsigned idle;	    /* connected and free */
 	unsigned busy_bulk; /* running a script of the bulk lane */
 	unsigned join_room; /* bytes that joined creates may take (ros_join_room) */
+	unsigned busy;	    /* running a script of any lane */
 };
 
 /* Takes out of the queue what goes next on one idle session: 0 when nothing may. */

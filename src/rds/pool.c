@@ -46,6 +46,7 @@ static void count(const struct pool *p, struct lane_load *load, unsigned *ret_li
 
 		live += is_idle(s) || s->state == SLOT_BUSY;
 		load->idle += is_idle(s);
+		load->busy += s->state == SLOT_BUSY;
 		load->busy_bulk += s->state == SLOT_BUSY && s->batch->lane == LANE_BULK;
 	}
 	*ret_live = live;

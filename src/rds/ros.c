@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "rds/poll.h"
 #include "rds/probe.h"
 #include "rds/ros_impl.h"
 #include "rds/ros_text.h"
@@ -84,6 +85,24 @@ static void on_pool_done(struct op *op)
 		stopped(arg);
 }
 
+static void on_poll_done(struct op *op)
+{
+	struct ros *r = CONTAINER_OF(op, struct ros, poll.op);
+
+	r->is_polling = false;
+	ros_settle(r);
+}
+
+static void start_poll(struct ros *r, uint64_t interval_ms)
+{
+	if (!interval_ms)
+		return;
+	r->poll.pool = &r->pool;
+	r->poll.interval_ms = interval_ms;
+	r->is_polling = true;
+	poll_start(&r->poll, r->loop, on_poll_done);
+}
+
 int ros_new(struct rds **ret, uv_loop_t *loop, const struct ros_conf *conf,
 	    struct err *err)
 {
@@ -115,13 +134,15 @@ int ros_new(struct rds **ret, uv_loop_t *loop, const struct ros_conf *conf,
 	r->pool.site = &r->site;
 	r->pool.max_sessions = conf->max_sessions ? conf->max_sessions : POOL_MAX;
 	pool_start(&r->pool, loop, on_pool_done);
+	start_poll(r, conf->figures_interval_ms);
 	*ret = &r->rds;
 	return 0;
 }
 
 void ros_settle(struct ros *r)
 {
-	if (r->is_stopping && !r->is_probing && list_is_empty(&r->volumes))
+	if (r->is_stopping && !r->is_probing && !r->is_polling &&
+	    list_is_empty(&r->volumes))
 		pool_stop(&r->pool);
 }
 
@@ -134,10 +155,24 @@ void ros_stop(struct rds *rds, void (*stopped)(void *arg), void *arg)
 	r->is_stopping = true;
 	volume_stop_all(r);
 	probe_stop(r);
+	if (r->is_polling)
+		op_cancel(&r->poll.op, ERR_CANCELLED);
 	ros_settle(r);
 }
 
 void ros_stats(struct rds *rds, struct ros_stats *ret)
 {
 	pool_stats(&CONTAINER_OF(rds, struct ros, rds)->pool, ret);
+}
+
+const struct figures *ros_figures(struct rds *rds)
+{
+	const struct ros *r = CONTAINER_OF(rds, struct ros, rds);
+
+	return r->is_polling ? poll_figures(&r->poll) : NULL;
+}
+
+uint64_t ros_figures_time(struct rds *rds)
+{
+	return CONTAINER_OF(rds, struct ros, rds)->poll.last_wall_us;
 }

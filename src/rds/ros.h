@@ -24,17 +24,19 @@ struct ros_conf {	     /* texts are borrowed for the life of the implementation 
 	unsigned max_sessions;	       /* 1-4; 0 = 4 */
 	unsigned pool_reserve_percent; /* never to be filled; 0-50 */
 	bool adopt_unmarked; /* a disk of the exact shape without a record is ours */
+	uint64_t figures_interval_ms; /* between two looks at them; 0 = never */
 };
 
 struct ros_stats {
 	unsigned sessions, busy, queued;
-	unsigned queued_in[3]; /* by lane: fast, read, bulk */
+	unsigned queued_in[4]; /* by lane: fast, read, bulk, idle */
 	bool is_known;	       /* a connect was tried: sessions tells of the box */
 	uint64_t connects, execs;
 	uint64_t joined; /* requests that shared an exec with others */
 };
 
 struct rds;
+struct figures;
 
 /* Checks all that needs no network: both key files readable and usable by the libssh2 at
  * hand, addresses, directories, ids. Connects at the first request. ERR_INVALID with one
@@ -45,4 +47,9 @@ int ros_new(struct rds **ret, uv_loop_t *loop, const struct ros_conf *conf,
  * stopped(), which may be NULL. No request may be started any more. */
 void ros_stop(struct rds *r, void (*stopped)(void *arg), void *arg);
 void ros_stats(struct rds *r, struct ros_stats *ret);
+/* What the box measures (rds/figures.h); NULL while it is not known or was read more than
+ * three intervals ago. Valid until the loop turns. */
+const struct figures *ros_figures(struct rds *r);
+/* When they were last read, microseconds since 1970; 0 = never. */
+uint64_t ros_figures_time(struct rds *r);
 #endif

@@ -1,6 +1,7 @@
 #ifndef RDS_ROS_IMPL_H
 #define RDS_ROS_IMPL_H
 #include "rds/features.h"
+#include "rds/poll.h"
 #include "rds/pool.h"
 #include "rds/ros.h"
 
@@ -20,11 +21,13 @@ struct ros {
 	uint64_t probed; /* pool.generation at the last good probe; 0 = none */
 	struct pool pool;
 	struct probe probe;
+	struct poll poll;    /* runs while is_polling */
 	struct list waiting; /* requests that wait for the probe */
 	struct list volumes; /* all requests */
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	bool is_probing, is_stopping; /* probe.op runs; ros_stop was called */
+	bool is_polling;
 };
 
 /* A request is gone; ends the pool when that was asked for and it was the last. */

@@ -272,6 +272,7 @@ static enum ros_template template_of(enum ros_step step, const struct ros_args *
 		[ROS_LIST_PART] = ROS_T_LIST_PART,
 		[ROS_CAPACITY] = ROS_T_CAPACITY,
 		[ROS_PROBE] = ROS_T_PROBE,
+		[ROS_FIGURES] = ROS_T_FIGURES,
 		[ROS_ADOPT] = ROS_T_ADOPT,
 		[ROS_GROW] = ROS_T_GROW,
 		[ROS_NO_MOUNT] = ROS_T_NO_MOUNT,
@@ -474,6 +475,7 @@ int ros_script(struct buf *out, const struct ros_order *order, struct err *err)
 		break;
 	case ROS_CAPACITY:
 	case ROS_PROBE:
+	case ROS_FIGURES:
 		break;
 	default:
 		let_args(&m, a);

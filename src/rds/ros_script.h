@@ -10,7 +10,8 @@
 
 /* The scripts: one line each, ASCII, under 4,000 bytes, ending in a sentinel. Pure.
  * What a script prints (ros_reply.h reads it):
- *   @r [{…}]       the disk as it is now         @ra … @rd   likewise, of the probe
+ *   @r [{…}]       the disk as it is now         @rb … @rg   likewise, of the probe
+ *                                                            and of FIGURES
  *   @e <stem> …    one of the words below, or RouterOS's own error text
  *   @n <count>     DELETE: what is still there; LIST: rows there are
  *   @i <id>        of several joined requests, this one is answered
@@ -24,6 +25,7 @@ enum ros_step {
 	ROS_LIST_PART, /* of a long list: the slots with certain last characters */
 	ROS_CAPACITY,
 	ROS_PROBE,
+	ROS_FIGURES,
 	ROS_CREATE,
 	ROS_ADOPT, /* after @leftover: the image of a create that was cut short */
 	ROS_DELETE,

@@ -112,6 +112,24 @@ const char *const ros_templates[ROS_T_N] = {
 			   "proplist=\"fs,name,fullname,path,mounted\" where mounted")
 		END,
 
+	/* What is surest comes first: a word that this version does not know ends the line
+	 * there. Without once, monitor-traffic never ends. */
+	[ROS_T_FIGURES] =
+		POOL_ROW("")
+		JSON("re", "/disk print detail as-value proplist=\"slot,state,raid-member,"
+			   "raid-member-failed,temperature,percentage-used,available-spare,"
+			   "critical-warning,io-errors,unrecovered-integrity-errors\" "
+			   "where type!=\"file\"")
+		TRY(JSON("rf", "/system/health print as-value"))
+		":local v1 [/disk find where mounted and (mount-point=%M or mount-point=%N)];"
+		":if ([:len $v1] > 0) do={"
+		TRY(JSON("rg", "/disk monitor-traffic ($v1->0) once as-value "
+			       "proplist=\"read-ops-per-second,write-ops-per-second,read-rate,"
+			       "write-rate,read-time,write-time,wait-time,in-flight-ops,"
+			       "active-time\""))
+		"};"
+		END,
+
 	[ROS_T_CREATE_SUBVOLUME] = ONE ":local v0 %V;" CREATE(SUBVOLUME) BACK,
 	[ROS_T_CREATE_FILE] = ONE CREATE("") BACK,
 

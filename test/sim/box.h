@@ -15,6 +15,7 @@ enum {
 	BOX_HISTORY_MAX = 200000,
 	BOX_HASH = 16384,
 	BOX_OTHER_BYTES = 16 << 20, /* what the file system itself takes */
+	BOX_FIGURES = 32,
 };
 
 struct box_opt {
@@ -86,6 +87,10 @@ struct box_stats {
 
 struct run;
 
+struct figure {
+	char name[64], value[32];
+};
+
 struct box {
 	struct box_opt opt;
 	struct box_stats stats;
@@ -105,7 +110,9 @@ struct box {
 	struct event *history;
 	uint64_t n_events; /* ever */
 	uint64_t started_ms, exports_down_until;
-	struct exports *exports; /* export.c */
+	struct exports *exports;	    /* export.c */
+	struct figure figures[BOX_FIGURES]; /* that a test has set (figures.h) */
+	unsigned n_figures;
 };
 
 /* Opens or makes the state under opt.dir. NULL with a line on stderr. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sim/export.h"
+#include "sim/figures.h"
 #include "sim/menu.h"
 #include "sim/server.h"
 
@@ -184,6 +185,24 @@ static int set_faults(struct server *s, char *query, struct sb *out)
 	return 200;
 }
 
+static int set_figures(struct server *s, char *query, struct sb *out)
+{
+	char *save = NULL, *eq;
+
+	for (char *p = strtok_r(query, "&", &save); p; p = strtok_r(NULL, "&", &save)) {
+		eq = strchr(p, '=');
+		if (!eq)
+			return 400;
+		*eq = 0;
+		control_decode(p);
+		control_decode(eq + 1);
+		if (figures_set(s->box, p, eq + 1) < 0)
+			return 400;
+	}
+	sb_adds(out, "ok\n");
+	return 200;
+}
+
 static void clear_faults(struct server *s, struct sb *out)
 {
 	fault_clear(&s->fault, &s->opt.fault);
@@ -244,6 +263,8 @@ static int post(struct server *s, const char *path, char *query, const char *bod
 	}
 	if (!strcmp(path, "/fault") && query)
 		return set_faults(s, query, out);
+	if (!strcmp(path, "/figures") && query)
+		return set_figures(s, query, out);
 	return 404;
 }
 

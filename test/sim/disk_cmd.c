@@ -426,39 +426,3 @@ int disk_add(struct run *r, struct call *c)
 		c->ret = v_id(&r->a, c->m->id(r, d));
 	return export_end(r, &wait, rc);
 }
-
-/* ---- monitor-traffic ---- */
-int disk_monitor(struct run *r, struct call *c)
-{
-	static const char *const lines[] = {
-		"read-ops-per-second: 0", "write-ops-per-second: 76", "read-rate: 0bps",
-		"write-rate: 12.8Mbps",	  "read-time: 0ms",	      "write-time: 12ms",
-		"in-flight-ops: 0",	  "active-time: 8ms",	      "wait-time: 12ms"
-	};
-	const char *name = call_text(r, c, "numbers");
-	struct rows rows = { 0 };
-	char *line;
-
-	/* The pool answers to the name of its mount point as well: the other driver asks
-	 * for "storage-pool" whatever the pool's slot is. */
-	if (name && !strcmp(name, r->box->opt.mount_point) && !c->m->by_name(r, name))
-		rows_add(r, &rows, r->box->first);
-	else if (menu_targets(r, c, &rows) < 0)
-		return -1;
-	for (unsigned i = 0; i < rows.n; i++) {
-		const struct disk *d = rows.row[i];
-
-		line = arena_printf(&r->a, "%22s: %s", "slot",
-				    name && !i ? name : d->slot);
-		run_put(r, line, strlen(line));
-		for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
-			const char *colon = strchr(lines[k], ':');
-
-			line = arena_printf(&r->a, "%22.*s%s", (int)(colon - lines[k]),
-					    lines[k], colon);
-			run_put(r, line, strlen(line));
-		}
-		run_put(r, "", 0);
-	}
-	return 0;
-}

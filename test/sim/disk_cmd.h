@@ -10,6 +10,5 @@ int disk_add(struct run *r, struct call *c);
 int disk_set(struct run *r, struct call *c);
 int disk_unset(struct run *r, struct call *c);
 int disk_remove(struct run *r, struct call *c);
-int disk_monitor(struct run *r, struct call *c);
 
 #endif

@@ -8,9 +8,9 @@
 void menu_init(void)
 {
 	struct menu *main_menus[] = { &menu_disk, &menu_file, &menu_btrfs_fs,
-				      &menu_subvol };
+				      &menu_subvol, &menu_health };
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		main_menus[i]->schema =
 			schema_menu(main_menus[i]->path, strlen(main_menus[i]->path));
 	for (unsigned i = 0; i < n_menus_sys; i++)
@@ -21,9 +21,9 @@ void menu_init(void)
 struct menu *menu_find(const char *path)
 {
 	struct menu *main_menus[] = { &menu_disk, &menu_file, &menu_btrfs_fs,
-				      &menu_subvol };
+				      &menu_subvol, &menu_health };
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		if (strcmp(main_menus[i]->path, path) == 0)
 			return main_menus[i];
 	for (unsigned i = 0; i < n_menus_sys; i++)

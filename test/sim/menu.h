@@ -81,7 +81,7 @@ int arg_check(struct run *r, const struct arg *a, const struct value *v,
 /* "10G", "64K", "123": bytes, K M G T are binary. */
 int parse_size(const char *s, uint64_t *ret);
 
-extern struct menu menu_disk, menu_file, menu_btrfs_fs, menu_subvol;
+extern struct menu menu_disk, menu_file, menu_btrfs_fs, menu_subvol, menu_health;
 extern struct menu menus_sys[];
 extern const unsigned n_menus_sys;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/disk_cmd.h"
+#include "sim/figures.h"
 #include "sim/menu.h"
 
 static const struct menu_flag flags[] = {
@@ -224,11 +225,13 @@ static struct value disk_get(struct run *r, void *row, const char *prop, int ind
 
 	if (text && strcmp(prop, "nvme-tcp-server-nqn") != 0)
 		return stored(prop, arena_dup(&r->a, text, strlen(text)));
-	if (d->is_pool)
+	if (!d->path)
+		v = figures_disk(r, d, prop);
+	if (v.t == V_NOTHING && d->is_pool)
 		v = get_pool(r, prop);
-	else if (d->path)
+	else if (v.t == V_NOTHING && d->path)
 		v = get_file(r, d, prop);
-	else if (!strcmp(d->type, "hardware"))
+	else if (v.t == V_NOTHING && !strcmp(d->type, "hardware"))
 		v = get_hardware(r, d, prop);
 	if (v.t == V_NOTHING)
 		v = get_common(r, d, prop);
@@ -310,7 +313,7 @@ static const struct menu_cmd cmds[] = {
 	{ "unset", disk_unset },
 	{ "comment", disk_set },
 	{ "remove", disk_remove },
-	{ "monitor-traffic", disk_monitor },
+	{ "monitor-traffic", figures_monitor },
 	{ NULL, NULL },
 };
 

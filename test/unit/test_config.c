@@ -19,7 +19,7 @@ Test(config, defaults_are_those_of_the_go_driver)
 	cr_assert_eq(c.pool_reserve_percent, 5);
 	cr_assert_eq(c.fence_settle_ms, 2000);
 	cr_assert_eq(c.max_volumes, 0);
-	cr_assert(c.log_level == LOG_INFO && c.log_format == CONFIG_LOG_JSON);
+	cr_assert(c.log_level == LOG_INFO && c.log_format == CONFIG_LOG_AUTO);
 	cr_assert(c.is_controller && c.is_node && !c.rds_insecure && !c.adopt_unmarked);
 }
 

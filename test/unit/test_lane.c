@@ -11,7 +11,7 @@ static struct ros_args args[MANY];
 static char ids[MANY][16], nqns[MANY][64];
 static struct list queue;
 
-static void fill(const char *lanes) /* f r b, and c for a create */
+static void fill(const char *lanes) /* f r b i, and c for a create */
 {
 	list_init(&queue);
 	memset(items, 0, sizeof(items));
@@ -25,6 +25,7 @@ static void fill(const char *lanes) /* f r b, and c for a create */
 		};
 		items[i].lane = lanes[i] == 'f'	  ? LANE_FAST
 				: lanes[i] == 'r' ? LANE_READ
+				: lanes[i] == 'i' ? LANE_IDLE
 						  : LANE_BULK;
 		items[i].create = lanes[i] == 'c' ? &args[i] : NULL;
 		list_append(&queue, &items[i].node);
@@ -33,7 +34,7 @@ static void fill(const char *lanes) /* f r b, and c for a create */
 
 static unsigned take(unsigned max, unsigned idle, unsigned busy_bulk)
 {
-	struct lane_load load = { max, idle, busy_bulk, 2000 };
+	struct lane_load load = { max, idle, busy_bulk, 2000, busy_bulk };
 
 	return lane_take(&queue, &load, got);
 }
@@ -70,7 +71,7 @@ Test(lane, creates_are_spread_and_joined)
 	cr_assert_eq(got[0], &items[0]);
 	cr_assert_eq(got[LANE_JOIN_MAX - 1], &items[LANE_JOIN_MAX - 1]);
 	fill(lanes);
-	struct lane_load small = { 4, 1, 0, 200 };
+	struct lane_load small = { 4, 1, 0, 200, 0 };
 	unsigned n = lane_take(&queue, &small, got);
 	cr_assert(n > 1 && n < 6, "%u in 200 bytes", n);
 	lanes[4] = '\0';
@@ -106,4 +107,43 @@ Test(lane, wants_the_sessions_that_could_work)
 	cr_assert_eq(lane_wanted(&queue, &load), 0);
 	fill("bff");
 	cr_assert_eq(lane_wanted(&queue, &load), 1);
+}
+
+Test(lane, figures_go_where_nothing_else_could_and_leave_a_session)
+{
+	struct lane_load load = { .max_sessions = 4, .idle = 2, .join_room = 2000 };
+
+	fill("ib");
+	cr_assert_eq(lane_take(&queue, &load, got), 1);
+	cr_assert_eq(got[0], &items[1], "bulk goes before");
+	fill("ir");
+	cr_assert_eq(lane_take(&queue, &load, got), 1);
+	cr_assert_eq(got[0], &items[1], "a read goes before");
+	fill("if");
+	cr_assert_eq(lane_take(&queue, &load, got), 1);
+	cr_assert_eq(got[0], &items[1], "a publish goes before");
+	load.busy = 2;
+	fill("i");
+	cr_assert_eq(lane_take(&queue, &load, got), 1, "another session stays free");
+	load.idle = 1;
+	fill("i");
+	cr_assert_eq(lane_take(&queue, &load, got), 0, "not the last free one");
+	load.busy = 0;
+	cr_assert_eq(lane_take(&queue, &load, got), 1, "nothing is at work");
+	load.busy = load.busy_bulk = 3;
+	fill("bi");
+	cr_assert_eq(lane_take(&queue, &load, got), 0);
+}
+
+Test(lane, figures_open_a_session_only_where_there_is_none)
+{
+	struct lane_load load = { .max_sessions = 4 };
+
+	fill("i");
+	cr_assert_eq(lane_wanted(&queue, &load), 1);
+	load.busy = 1;
+	cr_assert_eq(lane_wanted(&queue, &load), 0);
+	load.idle = 1;
+	load.busy = 0;
+	cr_assert_eq(lane_wanted(&queue, &load), 0);
 }
