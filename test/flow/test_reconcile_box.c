@@ -64,6 +64,53 @@ Test(reconcile_box, too_many_records_without_an_object_are_no_accident)
 	rlab_close(&l);
 }
 
+/* node-a was let go uncleanly beside an attachment of node-b that the record knows
+ * nothing of. Nobody else asks for the volume. */
+static void put_off(const char *in_use_on_b)
+{
+	rlab_open(&l);
+	rlab_held(&l, "pvc-1", "node-a");
+	fake_k8s_node(l.f, "node-a", true, false, "pvc-1");
+	fake_k8s_node(l.f, "node-b", true, false, in_use_on_b);
+	fake_k8s_va(l.f, "va-2", NULL, "node-b", "pvc-1", true);
+	cr_assert_eq(ctl_unpublish(&l.c, "pvc-1", "node-a"), ERR_OK, "%s", ctl_message());
+	cr_assert_eq(rlab_find(&l, "pvc-1")->record.holders[0].use, 'u');
+	cr_assert_eq(rlab_find(&l, "pvc-1")->record.generation, 0, "cut off at once");
+	fake_k8s_node(l.f, "node-a", false, false, NULL);
+	rlab_start(&l);
+}
+
+Test(reconcile_box, a_fence_that_was_put_off_for_a_stale_object_is_finished)
+{
+	put_off(NULL);
+	cr_assert_eq(rlab_find(&l, "pvc-1")->record.generation, 0, "after one sighting");
+	rlab_rounds(&l, 1);
+	cr_assert_eq(rlab_done(&l, RECONCILE_GIVE_WAY), 1);
+	cr_assert_eq(rlab_find(&l, "pvc-1")->record.n_holders, 0);
+	cr_assert_eq(rlab_find(&l, "pvc-1")->record.generation, 1);
+	cr_assert_not(rlab_find(&l, "pvc-1")->record.is_fencing);
+	cr_assert_not(rlab_find(&l, "pvc-1")->is_exported);
+	cr_assert_not_null(strstr(rlab_find(&l, "pvc-1")->nqn, ".g1-"));
+	cr_assert_eq(fake_k8s_count_events(l.f, "NodeFenced"), 1);
+	rlab_rounds(&l, 3);
+	cr_assert_eq(rlab_find(&l, "pvc-1")->record.generation, 1, "once");
+	rlab_close(&l);
+}
+
+Test(reconcile_box, it_stays_put_off_while_the_object_s_node_uses_the_volume)
+{
+	put_off("pvc-1");
+	rlab_rounds(&l, 3);
+	cr_assert_eq(rlab_done(&l, RECONCILE_GIVE_WAY), 0);
+	cr_assert_eq(rlab_find(&l, "pvc-1")->record.generation, 0, "a user is cut off");
+	cr_assert(rlab_find(&l, "pvc-1")->is_exported);
+	/* It stops. */
+	fake_k8s_node(l.f, "node-b", true, false, NULL);
+	rlab_rounds(&l, 2);
+	cr_assert_eq(rlab_find(&l, "pvc-1")->record.generation, 1);
+	rlab_close(&l);
+}
+
 /* ---- exports for nobody ---- */
 Test(reconcile_box, an_export_for_nobody_goes_off)
 {

@@ -215,6 +215,40 @@ Test(attach_rules_k8s, unpublish)
 		}
 }
 
+/* What the reconciler asks for: an object that the record does not bear out protects a
+ * lost node only while its own node may be using the volume. */
+Test(attach_rules_k8s, a_sweep_passes_over_objects_of_nodes_that_have_let_go)
+{
+	static const struct {
+		const char *holders;
+		enum attach_verdict verdict, by_call; /* a call's Unpublish of a */
+	} cases[] = {
+		{ "a/u b/w?", ATTACH_FENCE, ATTACH_DONE },
+		{ "a/w* b/w?", ATTACH_FENCE, ATTACH_WRITE },
+		{ "a/u* b/x? c/x?", ATTACH_FENCE, ATTACH_DONE },
+		{ "a/u b/w?+@", ATTACH_CHECK, ATTACH_DONE },
+		{ "a/u b/w?+", ATTACH_DONE, ATTACH_DONE },
+		{ "a/u b/w?!", ATTACH_DONE, ATTACH_DONE },
+		{ "a/u b/x? c/x?+", ATTACH_DONE, ATTACH_DONE },
+		/* the record's own are never passed over */
+		{ "a/u b/x", ATTACH_DONE, ATTACH_DONE },
+		{ "a/w b/w?", ATTACH_WRITE, ATTACH_WRITE },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (int is_sweep = 0; is_sweep < 2; is_sweep++) {
+			struct rds_record r;
+			struct attach_view v = view_of(&r, cases[i].holders);
+			struct attach_ask ask = { .node = "a", .is_sweep = is_sweep };
+			struct attach_plan plan;
+			struct err err = { .code = ERR_OK };
+
+			cr_assert_eq(attach_unpublish(&v, &ask, &plan, &err),
+				     is_sweep ? cases[i].verdict : cases[i].by_call,
+				     "case %zu, %d: %s", i, is_sweep, err.msg);
+		}
+}
+
 /* A volume that only an older driver published, and whose object nobody has seen. */
 Test(attach_rules_k8s, an_unmarked_volume_s_unpublish_is_judged_by_the_node)
 {

@@ -250,9 +250,11 @@ struct leaving {
 	const char *stays; /* one that stays and must not be cut off, or NULL */
 };
 
-static struct leaving count_leaving(const struct attach_view *view, const char *node)
+static struct leaving count_leaving(const struct attach_view *view,
+				    const struct attach_ask *ask)
 {
 	struct leaving l = { .is_out_clean = true };
+	const char *node = ask->node;
 
 	for (unsigned i = 0; i < view->record->n_holders; i++) {
 		const struct rds_holder *h = &view->record->holders[i];
@@ -268,6 +270,9 @@ static struct leaving count_leaving(const struct attach_view *view, const char *
 			l.is_out_clean = l.is_out_clean && is_proven;
 			continue;
 		}
+		if (ask->is_sweep && f->is_object && is_clean(&f->node))
+			continue;
+		l.is_to_check |= ask->is_sweep && f->is_object && !f->is_live;
 		l.has_unfenced |= h->use == ATTACH_UNFENCED;
 		if (!is_dead(h, f) && f->node.standing != NODE_UNKNOWN)
 			l.stays = h->node;
@@ -358,7 +363,7 @@ enum attach_verdict attach_unpublish(const struct attach_view *view,
 		return ATTACH_REFUSED;
 	if (view->record->is_fencing)
 		return plan_fence(view, false, ret);
-	l = count_leaving(view, ask->node);
+	l = count_leaving(view, ask);
 	if (l.n_out == 0)
 		return absent(view, ask, ret);
 	if (l.is_to_check)

@@ -39,6 +39,9 @@ struct attach_ask {
 	const char *node; /* as a record names it; Unpublish: "" = every node */
 	char use;	  /* Publish: 'w', 'x' or 'r' */
 	bool is_one_node; /* Publish: the access mode is a SINGLE_NODE one */
+	/* Unpublish, in the background: an object that the record does not bear out, of a
+	 * node that is well and does not use the volume, protects nobody who is lost. */
+	bool is_sweep;
 };
 
 enum {

@@ -52,6 +52,7 @@ static void start_change(struct reconcile_act *a)
 	*c = (struct change){ .id = a->volume->id };
 	/* "Readers" are no node: all of them leave. */
 	c->ask.node = strcmp(a->node, "ro") == 0 ? "" : a->node;
+	c->ask.is_sweep = true;
 	op_move(&a->op, ST_CHANGING);
 	change_start(c, a->shared->csi, &a->op);
 }
@@ -110,6 +111,17 @@ static void report(const struct reconcile_act *a)
 	     "Cleared stale attachment of node %s: it had no VolumeAttachment", a->node);
 }
 
+/* It stays as it was where somebody well has the volume too. */
+static bool has_left(const struct reconcile_act *a)
+{
+	const struct rds_record *r = &a->u.change.volume.record;
+
+	for (unsigned i = 0; !a->u.change.is_absent && i < r->n_holders; i++)
+		if (strcmp(r->holders[i].node, a->node) == 0)
+			return false;
+	return true;
+}
+
 static void finish(struct reconcile_act *a, const struct err *err, bool is_done)
 {
 	op_fail_err(&a->op, err);
@@ -129,7 +141,7 @@ static void step(struct op *op)
 		do_start(a);
 		return;
 	case ST_CHANGING:
-		finish(a, &a->u.change.op.err, true);
+		finish(a, &a->u.change.op.err, has_left(a));
 		return;
 	case ST_WRITING:
 		finish(a, &a->u.box.req.op.err, a->u.box.req.outcome == RDS_OK);
