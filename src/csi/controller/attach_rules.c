@@ -250,6 +250,12 @@ struct leaving {
 	const char *stays; /* one that stays and must not be cut off, or NULL */
 };
 
+/* An object alone, against which a sweep goes on. */
+static bool is_passed_over(const struct attach_ask *ask, const struct attach_facts *f)
+{
+	return ask->is_sweep && f->is_object && is_clean(&f->node);
+}
+
 static struct leaving count_leaving(const struct attach_view *view,
 				    const struct attach_ask *ask)
 {
@@ -270,7 +276,7 @@ static struct leaving count_leaving(const struct attach_view *view,
 			l.is_out_clean = l.is_out_clean && is_proven;
 			continue;
 		}
-		if (ask->is_sweep && f->is_object && is_clean(&f->node))
+		if (is_passed_over(ask, f))
 			continue;
 		l.is_to_check |= ask->is_sweep && f->is_object && !f->is_live;
 		l.has_unfenced |= h->use == ATTACH_UNFENCED;
