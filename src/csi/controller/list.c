@@ -8,6 +8,7 @@
 #include "csi.pb-c.h"
 #include "csi/controller/attachments.h"
 #include "csi/controller/message.h"
+#include "csi/controller/query.h"
 #include "csi/ids.h"
 
 /* start -> listing -> done. Fails: nothing was changed. */
@@ -56,17 +57,16 @@ static void on_row(struct rds_req *req, const struct rds_volume *row)
 {
 	struct box *box = CONTAINER_OF(req, struct box, req);
 	struct ctl_list *l = CONTAINER_OF(box, struct ctl_list, box);
-	const struct rds_record *r = &row->record;
-	uint8_t n = (uint8_t)r->n_holders;
+	const char *nodes[RDS_MAX_HOLDERS];
+	uint8_t n = (uint8_t)query_nodes(&row->record, nodes);
 
 	if (strcmp(row->id, l->after) <= 0)
 		return;
 	(void)buf_append(&l->rows, row->id, strlen(row->id) + 1);
 	(void)buf_append(&l->rows, &row->size_bytes, sizeof(row->size_bytes));
 	(void)buf_append(&l->rows, &n, 1);
-	for (unsigned i = 0; i < r->n_holders; i++)
-		(void)buf_append(&l->rows, r->holders[i].node,
-				 strlen(r->holders[i].node) + 1);
+	for (unsigned i = 0; i < n; i++)
+		(void)buf_append(&l->rows, nodes[i], strlen(nodes[i]) + 1);
 	l->n_rows++;
 }
 

@@ -2,6 +2,7 @@
 
 #include "csi.pb-c.h"
 #include "csi/caps.h"
+#include "csi/controller/attach_rules.h"
 #include "csi/controller/attachments.h"
 #include "csi/controller/message.h"
 #include "csi/controller/params.h"
@@ -52,21 +53,33 @@ int ctl_validate_check(const struct rpc *rpc, struct err *err)
 	return 0;
 }
 
+unsigned query_nodes(const struct rds_record *record, const char *ret[RDS_MAX_HOLDERS])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < record->n_holders; i++)
+		if (record->holders[i].use != ATTACH_UNFENCED)
+			ret[n++] = record->holders[i].node;
+	return n;
+}
+
 int query_holders(struct rpc *rpc, const struct rds_record *record, size_t *ret_n,
 		  char ***ret)
 {
-	char **list = arena_alloc(&rpc->arena, (record->n_holders + 1) * sizeof(*list));
+	const char *nodes[RDS_MAX_HOLDERS];
+	unsigned n = query_nodes(record, nodes);
+	char **list = arena_alloc(&rpc->arena, (n + 1) * sizeof(*list));
 
 	if (!list)
 		return -1;
-	for (unsigned i = 0; i < record->n_holders; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		list[i] = arena_strdup(&rpc->arena,
 				       attachments_node_name(rpc->csi->attachments,
-							     record->holders[i].node));
+							     nodes[i]));
 		if (!list[i])
 			return -1;
 	}
-	*ret_n = record->n_holders;
+	*ret_n = n;
 	*ret = list;
 	return 0;
 }

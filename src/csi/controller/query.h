@@ -16,7 +16,14 @@ const char *ctl_get_volume_id(const struct rpc *rpc);
 int ctl_validate_check(const struct rpc *rpc, struct err *err);
 const char *ctl_validate_id(const struct rpc *rpc);
 
-/* The CSI names of a record's holders, in the arena; -1 for lack of memory. */
+/* The nodes that a volume is published to, as its record has them, borrowed; how many.
+ * The box's record and nothing else, for it is what they can use: the attacher compares
+ * this each minute with the VolumeAttachments, and where one of the two lacks a node it
+ * calls ControllerPublish or ControllerUnpublish once more, which makes them agree (seen
+ * with external-attacher 4.12). Told of the VolumeAttachments' own view it would never
+ * find anything. One that was let go and only is not cut off yet is not among them. */
+unsigned query_nodes(const struct rds_record *record, const char *ret[RDS_MAX_HOLDERS]);
+/* Their CSI names, in the arena; -1 for lack of memory. */
 int query_holders(struct rpc *rpc, const struct rds_record *record, size_t *ret_n,
 		  char ***ret);
 #endif
