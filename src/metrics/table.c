@@ -31,10 +31,22 @@ static const char *const attaches[] = { "attach", "detach", "reconcile",
 					"attach_secondary", "detach_partial" };
 static const char *const migrations[] = { "success", "timeout", "failed" };
 static const char *const reasons[] = {
-	"VolumeAttached",     "VolumeDetached",	    "AttachmentConflict",
-	"MigrationStarted",   "MigrationCompleted", "MigrationFailed",
-	"NodeFenced",	      "NodeFencePending",   "StaleAttachmentCleared",
-	"ProvisioningFailed", "VolumeMountedOnBox", "other",
+	"VolumeAttached",
+	"VolumeDetached",
+	"AttachmentConflict",
+	"MigrationStarted",
+	"MigrationCompleted",
+	"MigrationFailed",
+	"NodeFenced",
+	"NodeFencePending",
+	"StaleAttachmentCleared",
+	"ProvisioningFailed",
+	"VolumeMountedOnBox",
+	"NodeFenceFailed",
+	"ConnectionFailure",
+	"ConnectionRecovery",
+	"NodePluginTooOld",
+	"other",
 };
 static const char *const node_events[] = {
 	"SyncFailed",

@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "csi/controller/annotate.h"
 #include "csi/controller/migrations.h"
+#include "csi/controller/troubles.h"
 #include "csi/controller/watched.h"
 #include "csi/csi.h"
 #include "csi/ids.h"
@@ -41,6 +42,7 @@ struct attachments {
 	struct watched *watched;
 	struct migrations *migrations;
 	struct annotate *annotate;
+	struct troubles troubles;
 	bool was_leader;
 };
 
@@ -81,6 +83,7 @@ struct attachments *attachments_new(struct csi *csi, const char *known_nodes)
 	a->cluster_id = csi->cluster_id;
 	map_init(&a->beliefs);
 	list_init(&a->lru);
+	troubles_init(&a->troubles);
 	if (csi->k8s && follow(a, csi))
 		goto out;
 	if (add_known(a, own, strlen(own)))
@@ -116,6 +119,7 @@ void attachments_free(struct attachments *a)
 	while (!list_is_empty(&a->lru))
 		drop(a, CONTAINER_OF(a->lru.next, struct belief, lru));
 	map_fini(&a->beliefs);
+	troubles_clear(&a->troubles);
 	annotate_free(a->annotate);
 	migrations_free(a->migrations);
 	watched_free(a->watched);
@@ -143,6 +147,11 @@ struct migrations *attachments_migrations(const struct attachments *a)
 	return a->migrations;
 }
 
+struct troubles *attachments_troubles(struct attachments *a)
+{
+	return &a->troubles;
+}
+
 struct annotate *attachments_annotate(const struct attachments *a)
 {
 	return a->annotate;
@@ -157,6 +166,7 @@ bool attachments_is_leader(struct attachments *a)
 			drop(a, CONTAINER_OF(a->lru.next, struct belief, lru));
 		watched_restart(a->watched);
 		migrations_forget(a->migrations);
+		troubles_clear(&a->troubles);
 	}
 	a->was_leader = is_leader;
 	return is_leader;

@@ -17,6 +17,7 @@ struct attachments;
 struct watched;
 struct migrations;
 struct annotate;
+struct troubles;
 
 enum { ATTACHMENTS_MAX_BELIEFS = 20000 }; /* the least recently used one goes */
 
@@ -38,6 +39,7 @@ size_t attachments_count(const struct attachments *a);
 struct watched *attachments_watched(const struct attachments *a);
 struct migrations *attachments_migrations(const struct attachments *a);
 struct annotate *attachments_annotate(const struct attachments *a);
+struct troubles *attachments_troubles(struct attachments *a); /* never NULL */
 /* Whether we hold the Lease; one that has just got it forgets beliefs and marks. */
 bool attachments_is_leader(struct attachments *a);
 

@@ -9,7 +9,6 @@
 #include "csi/controller/volume_check.h"
 #include "csi/controller/watched.h"
 #include "csi/ids.h"
-#include "metrics/registry.h"
 
 /* start -> (resolving) -> (checking) -> reading -> (checking) -> (fencing) -> writing ->
  * done
@@ -307,8 +306,8 @@ static void judge(struct change *c, bool is_nonce_new)
 
 static void do_result(struct change *c, const struct op *child, const struct box *from)
 {
-	if (c->op.state == ST_FENCING && op_failed(child))
-		metric_count(METRIC_FENCES, METRIC_FAILURE, 0);
+	if (op_failed(child))
+		outcome_box_failed(c, &child->err, c->op.state == ST_FENCING);
 	op_fail_err(&c->op, &child->err);
 	if (!op_failed(&c->op) && ++c->rounds > MAX_ROUNDS)
 		op_fail(&c->op, ERR_ABORTED, "the record on the box keeps changing");

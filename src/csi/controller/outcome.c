@@ -10,6 +10,7 @@
 #include "csi/controller/change.h"
 #include "csi/controller/migrations.h"
 #include "csi/controller/tell.h"
+#include "csi/controller/troubles.h"
 #include "csi/controller/watched.h"
 #include "metrics/registry.h"
 
@@ -152,6 +153,46 @@ static void refused(struct change *c)
 	}
 }
 
+/* "node-a, node-b" */
+static void name_holders(const struct change *c, const struct rds_record *r,
+			 char ret[400])
+{
+	size_t n = 0;
+
+	ret[0] = '\0';
+	for (unsigned i = 0; i < r->n_holders && n < 399; i++)
+		n += (size_t)snprintf(ret + n, 400 - n, "%s%s", i ? ", " : "",
+				      name_of(c, r->holders[i].node));
+}
+
+/* Fixed texts, so that a fault that lasts is one Event whose count rises. A fence that
+ * met another record, or a process that leads no more, was not tried. */
+void outcome_box_failed(struct change *c, const struct err *err, bool is_fence)
+{
+	bool is_away = err->code == ERR_UNAVAILABLE || err->code == ERR_DEADLINE;
+	char nodes[400];
+
+	if (is_fence)
+		metric_count(METRIC_FENCES, METRIC_FAILURE, 0);
+	if (!c->csi->k8s || err->code == ERR_CANCELLED || err->code == ERR_ABORTED)
+		return;
+	if (is_fence) {
+		name_holders(c, &c->plan.record, nodes);
+		tell(c->csi, c->id, TELL_FENCE_FAILED,
+		     "Could not cut off from the volume: %s. The storage box has not "
+		     "confirmed it; until it does nobody else gets the volume.",
+		     *nodes ? nodes : "whoever had it");
+	}
+	if (!is_away)
+		return;
+	troubles_add(attachments_troubles(c->csi->attachments), c->id);
+	tell(c->csi, c->id, TELL_BOX_AWAY,
+	     "The storage box does not answer: the volume cannot be %s %s%s yet; it is "
+	     "tried again",
+	     c->is_publish ? "attached to" : "detached from",
+	     *c->ask.node ? "node " : "every node", name_of(c, c->ask.node));
+}
+
 void outcome_ended(struct change *c)
 {
 	if (op_failed(&c->op)) {
@@ -160,6 +201,8 @@ void outcome_ended(struct change *c)
 		refused(c);
 		return;
 	}
+	if (troubles_remove(attachments_troubles(c->csi->attachments), c->id))
+		tell(c->csi, c->id, TELL_BOX_BACK, "The storage box answers again");
 	if (c->was_pending) {
 		metric_count(METRIC_FENCES_PENDING, 0, 0);
 		tell_pending(c, name_of(c, c->ask.node));
@@ -193,13 +236,10 @@ void outcome_fenced(struct change *c)
 	struct attachments *a = c->csi->attachments;
 	const struct rds_record *cut = &c->plan.record;
 	const struct watched_release all = { .node = NULL, .now_ms = now_ms(c) };
-	char nodes[400] = "", off[32], renamed[32];
-	size_t n = 0;
+	char nodes[400], off[32], renamed[32];
 
 	metric_count(METRIC_FENCES, METRIC_SUCCESS, 0);
-	for (unsigned i = 0; i < cut->n_holders && n < sizeof(nodes) - 1; i++)
-		n += (size_t)snprintf(nodes + n, sizeof(nodes) - n, "%s%s", i ? ", " : "",
-				      name_of(c, cut->holders[i].node));
+	name_holders(c, cut, nodes);
 	format_time(off, c->fence.off_at);
 	format_time(renamed, c->fence.renamed_at);
 	log_info("csi", "nodes cut off", KS("volume", c->id), KS("nodes", nodes),

@@ -21,10 +21,23 @@ static const struct {
 	[TELL_MIGRATION_FAILED] = { "MigrationFailed", true },
 	[TELL_FENCED] = { "NodeFenced", true },
 	[TELL_FENCE_PENDING] = { "NodeFencePending", true },
+	[TELL_FENCE_FAILED] = { "NodeFenceFailed", true },
+	[TELL_BOX_AWAY] = { "ConnectionFailure", true },
+	[TELL_BOX_BACK] = { "ConnectionRecovery", false },
 	[TELL_OLD_PLUGIN] = { "NodePluginTooOld", true },
 	[TELL_PROVISIONING] = { "ProvisioningFailed", true },
 	[TELL_MOUNTED] = { "VolumeMountedOnBox", true },
 };
+
+const char *tell_name(enum tell_reason reason)
+{
+	return reasons[reason].name;
+}
+
+bool tell_is_warning(enum tell_reason reason)
+{
+	return reasons[reason].is_warning;
+}
 
 void tell(struct csi *csi, const char *id, enum tell_reason reason, const char *fmt, ...)
 {

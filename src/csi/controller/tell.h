@@ -14,11 +14,18 @@ enum tell_reason {
 	TELL_MIGRATION_FAILED,
 	TELL_FENCED,
 	TELL_FENCE_PENDING,
+	TELL_FENCE_FAILED,
+	TELL_BOX_AWAY,
+	TELL_BOX_BACK,	 /* after one of those, of the same volume */
 	TELL_OLD_PLUGIN, /* on the node that asks for it */
 	TELL_PROVISIONING,
 	TELL_MOUNTED, /* by the box itself, while a node uses it */
 	TELL_REASONS
 };
+
+/* CamelCase, as Kubernetes shows it; docs/reference/events.md lists them. */
+const char *tell_name(enum tell_reason reason);
+bool tell_is_warning(enum tell_reason reason);
 
 /* The text gets "[<volume>]: " before it. */
 void tell(struct csi *csi, const char *id, enum tell_reason reason, const char *fmt, ...)
