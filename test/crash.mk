@@ -6,9 +6,16 @@ E2EPROG   := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard test/e2e/prog/*.c)))
 
 programs: $(E2EPROG)
 
-$(E2EPROG): %: %.o $(E2ELIBOBJ) $(LIB)
+$(filter-out %/metrics,$(E2EPROG)): %: %.o $(E2ELIBOBJ) $(LIB)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -pthread $^ $(LDLIBS) -o $@
+
+# One has the simulated API server in it, which knows the unit tests' checks.
+METRICSOBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard test/e2e/metrics/*.c)))
+$(filter %/metrics,$(E2EPROG)): %: %.o $(METRICSOBJ) $(E2ELIBOBJ) $(SUPOBJ) $(LIB)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -pthread $^ $(LDLIBS) -lcriterion -o $@
+-include $(METRICSOBJ:.o=.d)
 
 -include $(E2ELIBOBJ:.o=.d) $(E2EPROG:=.d)
 

@@ -1,0 +1,141 @@
+/* Every metric of the reference moves for its cause, on real processes: the causes are
+ * brought about one after the other (e2e/metric_rows.h), with a scrape before and scrapes
+ * after each. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e/metrics/world.h"
+
+enum { MOVES_MS = 60000 };
+
+static char *before[2]; /* of the controller and of the node; NULL: it did not run */
+
+static char *scrape(bool is_node)
+{
+	return scrape_get(is_node ? w.node_port : w.ctl_port, "/metrics", NULL, NULL);
+}
+
+static double value(const char *page, const struct metric_row *r, bool *ret_there)
+{
+	double v = 0;
+
+	*ret_there = page && scrape_sum(page, r->name, r->labels, &v);
+	return v;
+}
+
+static bool has_moved(const struct metric_row *r, const char *now)
+{
+	bool is_there, was_there;
+	double v = value(now, r, &is_there);
+
+	switch (r->want) {
+	case WANT_UP:
+		return v > value(before[r->is_node], r, &was_there);
+	case WANT_ONE:
+		return v == 1;
+	case WANT_ZERO:
+		return is_there && v == 0;
+	default:
+		return v >= 1;
+	}
+}
+
+/* Of this cause, what has not moved yet. A gauge that was seen as wanted once may have
+ * gone on. */
+static unsigned look(enum metric_cause cause, bool *seen)
+{
+	char *now[2] = { scrape(false), scrape(true) };
+	unsigned n = 0, i = 0;
+
+	for (const struct metric_row *r = metric_rows; r->name; r++, i++) {
+		if (r->cause != cause || seen[i])
+			continue;
+		seen[i] = has_moved(r, now[r->is_node]);
+		n += !seen[i];
+	}
+	free(now[0]);
+	free(now[1]);
+	return n;
+}
+
+static void tell_missing(enum metric_cause cause, const bool *seen)
+{
+	unsigned i = 0;
+
+	for (const struct metric_row *r = metric_rows; r->name; r++, i++)
+		if (r->cause == cause)
+			CHECK(seen[i], "%s{%s} did not move by: %s", r->name, r->labels,
+			      world_causes[cause].name);
+}
+
+static void bring_about(enum metric_cause cause)
+{
+	const struct world_cause *c = &world_causes[cause];
+	uint64_t begun = e2e_now_ms(), end = begun + MOVES_MS;
+	static bool seen[256];
+
+	memset(seen, 0, sizeof(seen));
+	before[0] = w.ctl.pid > 0 ? scrape(false) : NULL;
+	before[1] = w.node.pid > 0 && cause != CAUSE_ORPHAN ? scrape(true) : NULL;
+	if (c->begin())
+		while (look(cause, seen) && e2e_now_ms() < end) {
+			rpc_turn(&w.ctl, 40);
+			rpc_turn(&w.node, 10);
+		}
+	tell_missing(cause, seen);
+	if (c->end)
+		c->end();
+	free(before[0]);
+	free(before[1]);
+	e2e_note("%s: %llu ms", c->name, (unsigned long long)(e2e_now_ms() - begun));
+}
+
+static void each_moves(void)
+{
+	world_open();
+	for (int c = 0; c < CAUSE_N && !e2e_failed(); c++)
+		bring_about((enum metric_cause)c);
+	world_close();
+}
+
+static bool has_row(const char *name)
+{
+	for (const struct metric_row *r = metric_rows; r->name; r++)
+		if (strcmp(r->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The reference is the program's own list. */
+static void each_has_a_row(void)
+{
+	static char text[256 * 1024];
+	const char *const argv[] = { getenv("RDS_CSI"), "--print-metrics-reference",
+				     NULL };
+	unsigned n = 0;
+
+	CHECK(child_run(argv, text, sizeof(text)) == 0, "no reference");
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		char name[128];
+
+		if (sscanf(line, "| `%127[^`]`", name) != 1)
+			continue;
+		n++;
+		CHECK(has_row(name), "%s: nothing shows that it moves (metric_rows.c)",
+		      name);
+	}
+	CHECK(n > 50, "%u metrics only", n);
+	for (const struct metric_row *r = metric_rows; r->name; r++)
+		CHECK(world_causes[r->cause].begin != NULL, "%s: no cause", r->name);
+}
+
+static const struct e2e_test tests[] = {
+	{ "each metric has a row", each_has_a_row, false },
+	{ "each metric moves", each_moves, true },
+	{ NULL, NULL, false },
+};
+
+int main(int argc, char **argv)
+{
+	return e2e_main(argc, argv, tests);
+}
