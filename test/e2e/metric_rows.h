@@ -14,6 +14,7 @@ enum metric_cause {
 	CAUSE_STAGE,	 /* it is staged, published to a pod, written and read */
 	CAUSE_WRITES,	 /* a pod writes without an end */
 	CAUSE_LEFTOVER,	 /* it is fenced while staged, published again and staged anew */
+	CAUSE_FIGURES,	 /* the box measures other values */
 	CAUSE_DETACH,	 /* it is taken off in good order */
 	CAUSE_GRACE,	 /* and goes to node-b at once */
 	CAUSE_MIGRATING, /* a shared volume is published to two nodes */

@@ -338,6 +338,24 @@ static bool has_loop(const char *image)
 	return found;
 }
 
+static bool figures(void)
+{
+	return sim_post(&w.sim,
+			"/figures?read-ops-per-second=77&write-ops-per-second=99&"
+			"read-rate=80000&write-rate=99000000&read-time=70&write-time=71&"
+			"wait-time=72&in-flight-ops=17&active-time=73&raid1.state="
+			"degraded&"
+			"nvme1.temperature=64&nvme1.percentage-used=90&"
+			"nvme1.available-spare=1&nvme1.io-errors=5&"
+			"nvme1.unrecovered-integrity-errors=6&"
+			"nvme1.critical-warning=temperature&"
+			"nvme1.raid-member-failed=yes") &&
+	       sim_post(&w.sim,
+			"/figures?cpu-temperature=91&board-temperature1=92&"
+			"fan1-speed=9001&fan2-speed=9002&psu1-power=201&psu2-power=202&"
+			"psu1-temperature=93&psu2-temperature=94&psu2-state=fail");
+}
+
 /* Killed as soon as the device is there; mkfs has the time to end before the next start,
  * which finds a device that was connected and never staged. */
 static bool orphan(void)
@@ -396,7 +414,7 @@ static void thaw(void)
 static bool insecure(void)
 {
 	driver_stop(&w.ctl);
-	w.ctl_args[5] = "--rds-insecure-skip-verify";
+	w.ctl_args[6] = "--rds-insecure-skip-verify";
 	return driver_start(&w.ctl);
 }
 
@@ -409,6 +427,7 @@ const struct world_cause world_causes[CAUSE_N] = {
 	[CAUSE_STAGE] = { "stage", stage, NULL },
 	[CAUSE_WRITES] = { "writes", writes, end_writes },
 	[CAUSE_LEFTOVER] = { "leftover", leftover, NULL },
+	[CAUSE_FIGURES] = { "figures", figures, NULL },
 	[CAUSE_DETACH] = { "detach", take_off, NULL },
 	[CAUSE_GRACE] = { "grace", grace, end_grace },
 	[CAUSE_MIGRATING] = { "migrating", migrating, NULL },

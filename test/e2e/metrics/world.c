@@ -20,6 +20,7 @@ static void open_controller(void)
 	w.ctl_args[n++] = w.flags[1];
 	w.ctl_args[n++] = "--enable-vmi-serialization";
 	w.ctl_args[n++] = "--rds-sessions=2";
+	w.ctl_args[n++] = "--rds-metrics-interval=1s";
 	w.ctl = (struct driver){
 		.name = "ctl", .sim = &w.sim, .is_controller = true, .args = w.ctl_args
 	};
