@@ -6,9 +6,9 @@
 
 /*   start ─► asking ─► resting ─► asking …      all but start ─► done, by a cancel alone
  *
- * A round that fails (the box is away, too much else waits, an answer without the pool)
- * leaves what was read before as it is, until that is too old. What the box could not
- * tell in an else good answer is unknown from then on. */
+ * A round that fails (the box is away, too much else waits, an answer cut short) leaves
+ * what was read before as it is, until that is too old. What the box could not tell in an
+ * else good answer is unknown from then on. */
 enum { ST_START, ST_ASKING, ST_RESTING, ST_DONE, ST_N };
 
 static const char *const names[ST_N] = { "start", "asking", "resting", "done" };
@@ -82,11 +82,12 @@ static void do_ask(struct poll *p)
 }
 
 /* A version of RouterOS that does not know the last statements breaks off there, after it
- * has told the rest; so what counts is whether the pool was told. */
+ * has told of the disks. A box whose pool is gone still has drives and sensors to tell
+ * of, and never more reason to. */
 static bool is_good(const struct poll *p)
 {
-	return p->seen.pool_slot[0] &&
-	       (p->end.code == ERR_OK || p->end.code == ERR_PRECONDITION);
+	return p->end.code == ERR_OK ||
+	       (p->end.code == ERR_PRECONDITION && p->seen.n_disks);
 }
 
 static void note_round(struct poll *p)
@@ -101,8 +102,7 @@ static void note_round(struct poll *p)
 	}
 	if (has_failed && !p->has_failed)
 		log_warn("rds", "the box's figures cannot be read",
-			 KS("error",
-			    p->end.code ? p->end.msg : "the pool is not among them"));
+			 KS("error", p->end.msg));
 	else if (!has_failed && p->has_failed)
 		log_info("rds", "the box's figures can be read again");
 	p->has_failed = has_failed;

@@ -152,7 +152,7 @@ Test(rds_measure, absent_once_the_box_is_away_for_three_intervals_and_there_agai
 }
 
 /* What the older figures say stays until it is too old, not longer. */
-Test(rds_measure, an_answer_without_the_pool_changes_nothing)
+Test(rds_measure, an_answer_that_makes_no_sense_changes_nothing)
 {
 	open_box(NULL);
 	t_run_until(&b.l, ros_figures(b.rds));
@@ -182,6 +182,53 @@ Test(rds_measure, a_round_that_hangs_delays_no_request)
 		cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
 	}
 	t_box_close(&b);
+}
+
+Test(rds_measure, a_box_without_the_pool_still_tells_of_its_drives)
+{
+	const struct figures *f;
+
+	t_box_open(&b, NULL);
+	b.conf.figures_interval_ms = INTERVAL_MS;
+	b.conf.base = "/elsewhere/csi";
+	t_box_connect(&b);
+	t_run_until(&b.l, ros_figures(b.rds));
+	f = ros_figures(b.rds);
+	cr_assert_str_empty(f->pool_slot);
+	cr_assert(isnan(f->pool_size) && isnan(f->pool_used) && isnan(written()));
+	cr_assert_eq(f->n_disks, 5);
+	cr_assert(is(sensor("cpu-temperature"), 52));
+	t_box_close(&b);
+}
+
+/* The menu of sensors is no part of what this box knows: the line ends there. */
+Test(rds_measure, a_box_that_breaks_off_half_way_has_told_of_its_disks)
+{
+	static char text[200000];
+	char dir[128], opts[256], *at;
+	FILE *in = fopen("test/data/routeros-schema.json", "r"), *out;
+	size_t n;
+
+	cr_assert_not_null(in, "run me at the top of the tree");
+	n = fread(text, 1, sizeof(text) - 1, in);
+	fclose(in);
+	text[n] = '\0';
+	at = strstr(text, "\"/system/health\"");
+	cr_assert_not_null(at);
+	memcpy(at, "\"/system/wealth\"", 16);
+	t_mkdir(dir);
+	snprintf(opts, sizeof(opts), "--schema %s/schema.json", dir);
+	out = fopen(opts + 9, "w");
+	cr_assert_eq(fwrite(text, 1, n, out), n);
+	fclose(out);
+	open_box(opts);
+	t_run_until(&b.l, ros_figures(b.rds));
+	cr_assert_eq(ros_figures(b.rds)->n_disks, 5);
+	cr_assert(ros_figures(b.rds)->pool_size > 0);
+	cr_assert(isnan(sensor("cpu-temperature")) && isnan(written()));
+	cr_assert_eq(rounds(METRIC_SUCCESS), 1);
+	t_box_close(&b);
+	t_rmdir(dir);
 }
 
 Test(rds_measure, never_when_it_is_off)
