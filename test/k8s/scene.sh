@@ -101,9 +101,10 @@ exports() { ls "$D/box/exports"; }
 is_fenced() { nqns_of "$1" | grep -qE ":$1\.g[1-9][0-9]*-[0-9a-f]{8}$"; } # exported again, under a new name
 
 # ---- the nodes ------------------------------------------------------------------------------
-csi() { # controller|NODE METHOD JSON
+csi() { # controller|second|NODE METHOD JSON
 	local s=$D/controller/csi.sock
 	case $1 in
+	second) s=$D/second/csi.sock ;;
 	node-1) s=$D/kubelet/plugins/$DRIVER/csi.sock ;;
 	node-2) s=$D/node-2/plugins/$DRIVER/csi.sock ;;
 	esac

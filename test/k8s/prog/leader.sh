@@ -1,18 +1,11 @@
 # Two controllers, as during an update: one leads, the other answers UNAVAILABLE. The leader is
 # killed, paused beyond its Lease and resumed, and ended in order.
-. "$(dirname "$0")/../scene.sh"
+. "$(dirname "$0")/../fence.sh"
 
-# A call that only the leader answers, and that changes nothing: the volume is not there.
-ask() { # controller|second
-	"$D/rds-csi" call --endpoint "unix://$D/$1/csi.sock" ControllerUnpublishVolume \
-		'{"volume_id": "pvc-00000000-0000-4000-8000-000000000000", "node_id": "node-2"}'
-}
-leads() { ask "$1" >/dev/null 2>&1; }
 is_refused() { { ask "$1" 2>&1 || true; } | grep -q UNAVAILABLE; }
 holder() { k -n $NS get lease $DRIVER-controller -o 'jsonpath={.spec.holderIdentity}'; }
 restore() {
-	signal CONT second || true
-	stop second || true
+	stop_second
 	start controller
 	eventually 40 leads controller
 }
@@ -24,13 +17,9 @@ taken_over() { # WHO SECONDS WHAT
 }
 
 t_one_leads() {
-	mkdir -p "$D/second"
-	sed "s,$D/controller/csi.sock,$D/second/csi.sock,; s,127.0.0.1:9809,127.0.0.1:9909," "$D/cmd/controller" >"$D/cmd/second"
-	chmod +x "$D/cmd/second"
 	trap restore EXIT
 	eventually 40 leads controller
-	start second
-	eventually 10 test -S "$D/second/csi.sock"
+	start_second
 	never 5 leads second
 	check is_refused second
 	check leads controller

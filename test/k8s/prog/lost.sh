@@ -1,93 +1,7 @@
 # node-2 is lost, or is said to be: its volumes go to node-1 only after the box has given up
 # the names under which node-2 knew them, and nothing is cut before somebody asks. The volumes
 # are raw blocks: on one machine the two nodes could not both mount a file system.
-. "$(dirname "$0")/../scene.sh"
-
-# A pod on node-2 with claims NAME-1 … NAME-N, staged and published there by hand. Leaves in
-# volumes and devices what another pod with the same claims needs.
-on_node_2() { # NAME N
-	local i pv
-	volumes= devices=
-	for ((i = 1; i <= $2; i++)); do
-		claim "$1-$i" rds Block 1Gi
-		volumes+="${volumes:+, }{\"name\": \"v$i\", \"persistentVolumeClaim\": {\"claimName\": \"$1-$i\"}}"
-		devices+="${devices:+, }{\"name\": \"v$i\", \"devicePath\": \"/dev/v$i\"}"
-	done
-	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=60s pvc --all >/dev/null
-	pod_with "$1-old" node-2
-	for ((i = 1; i <= $2; i++)); do
-		pv=$(volume_of "$1-$i")
-		eventually 60 attached_to "$pv" node-2
-		by_hand stage "$1-$i"
-		by_hand publish "$1-$i"
-	done
-	w patch pod "$1-old" --subresource=status --type=merge -p '{"status": {"phase": "Running"}}' >/dev/null
-}
-pod_with() { # NAME NODE: with $volumes and $devices
-	w apply -f - >/dev/null <<-EOF
-	{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "$1"}, "spec": {
-	 "nodeName": "$2", "hostNetwork": true, "terminationGracePeriodSeconds": 0,
-	 "automountServiceAccountToken": false, "enableServiceLinks": false,
-	 "containers": [{"name": "work", "image": "rds-csi.test/busybox:1", "imagePullPolicy": "Never",
-	  "command": ["/bin/sleep", "infinity"], "volumeDevices": [$devices]}], "volumes": [$volumes]}}
-	EOF
-}
-attached_to() { # VOLUME NODE
-	local va
-	va=$(attachment_of "$1" "$2")
-	[ -n "$va" ] && is_attached "$va"
-}
-not_exported_as() { # NQN…
-	local nqn
-	for nqn; do [ ! -e "$D/box/exports/$nqn" ] || return 1; done
-}
-exports_are() { [ "$(exports)" = "$1" ]; }
-changed() { ! exports_are "$1"; }
-# What its kubelet does when it comes back and the pods are no more.
-tidy_node_2() { # NAME N
-	local i
-	for ((i = 1; i <= $2; i++)); do
-		by_hand unpublish "$1-$i"
-		by_hand unstage "$1-$i"
-	done
-}
-end_of() { # NAME: of its pods and claims
-	w delete pod --all --wait=false >/dev/null
-	gone "pod/$1-new"
-	w delete pvc --all --wait=false >/dev/null
-	eventually 90 all_is_empty
-}
-# The lost machine comes back as a new one. (It shares the loop devices with the other node, so
-# that what is left on it cannot be shown here.)
-anew() {
-	stop plugin-node-2 KILL
-	rm -rf "$D"/node-2/pods/* "$D"/node-2/plugins/{kubernetes.io,$DRIVER/state}
-	start plugin-node-2
-	node_2_is_back
-}
-
-t_node_deleted() {
-	local volumes devices before from n=20
-	on_node_2 deleted $n
-	before=$(exports)
-	stop heart
-	k delete node node-2 --wait=false >/dev/null
-	k delete csinode node-2 --wait=false >/dev/null
-	never 5 changed "$before"
-	w delete pod deleted-old --force --grace-period=0 >/dev/null 2>&1
-	from=$SECONDS
-	pod_with deleted-new node-1
-	eventually 30 not_exported_as $before
-	echo "the old names were given up $((SECONDS - from)) s after the old pod was gone"
-	running deleted-new 60
-	echo "the pod on the other node runs $((SECONDS - from)) s after the old one was gone"
-	check [ $((SECONDS - from)) -le 32 ]
-	check not_exported_as $before
-	same "how many have a new name" "$(exports | grep -cE '\.g1-[0-9a-f]{8}$')" $n
-	eventually 10 has_event deleted-1 NodeFenced
-	anew
-	end_of deleted
-}
+. "$(dirname "$0")/../fence.sh"
 
 t_out_of_service() {
 	local volumes devices before pv va
@@ -111,7 +25,6 @@ t_out_of_service() {
 	anew
 	end_of service
 }
-refused() { attach_error "$1" | grep -q FailedPrecondition; }
 
 # The node is well and has the volume mounted; somebody deletes the object.
 t_attachment_deleted_in_use() {

@@ -1,0 +1,53 @@
+# The kubelet of node-1 is silent while its pod goes on. The pod is deleted by force, and after
+# six minutes the attach-detach controller no longer waits for the node to let go: what it then
+# asks for is a fence, and the other node gets the volume under another name.
+. "$(dirname "$0")/../fence.sh"
+
+said_nqn() { k get volumeattachment "$1" -o 'jsonpath={.status.attachmentMetadata.nvme_nqn}'; }
+silent() {
+	trap 'start kubelet' EXIT
+	stop kubelet
+	eventually 60 node_ready node-1 no
+}
+
+t_forced_detach() {
+	local volumes devices before from start pv va target
+	some_claims forced 1
+	pv=$(volume_of forced-1)
+	pod_with forced-old node-1
+	running forced-old
+	before=$(exports)
+	same "the name that the holder was told" "$(said_nqn "$(attachment_of "$pv" node-1)")" "$before"
+	start=$(history_end)
+	silent
+	w delete pod forced-old --force --grace-period=0 >/dev/null 2>&1
+	from=$SECONDS
+	pod_with forced-new node-2
+	never 330 changed "$before" # nobody has asked for anything yet
+	eventually 90 is_fenced "$pv"
+	echo "fenced $((SECONDS - from)) s after the pod was deleted by force"
+	check not_exported_as $before
+	eventually $((30 + SYNC)) attached_to "$pv" node-2
+	va=$(attachment_of "$pv" node-2)
+	echo "the other node had it $((SECONDS - from)) s after"
+	same "the name that the next holder was told" "$(said_nqn "$va")" "$(exports)"
+	fenced_once "$pv" "$start"
+	check has_event forced-1 NodeFenced "Cut off from the volume: node-1"
+	same "what the lost node is told" "$(publish_code "$pv" node-1)" FAILED_PRECONDITION
+	by_hand stage forced-1
+	by_hand publish forced-1
+	target=/proc/$(pid_of plugin-node-2)/root$D/node-2/plugins/kubernetes.io/csi/volumeDevices/publish/$pv/pod
+	check test -b "$target"
+
+	start kubelet
+	eventually 60 node_ready node-1 yes
+	before=$(exports)
+	eventually 90 kubelet_has_let_go "$pv"
+	same "what is exported after its return" "$(exports)" "$before"
+	w delete pod forced-new --force --grace-period=0 >/dev/null 2>&1
+	tidy_node_2 forced 1
+	w delete pvc --all --wait=false >/dev/null
+	eventually 90 all_is_empty
+}
+kubelet_has_let_go() { [ -z "$(find "$D/kubelet/plugins/$DRIVER/state" -name "*$1*.json")" ]; }
+scenario
