@@ -126,9 +126,14 @@ void batch_free(struct batch *b)
 static bool may_send(struct ssh_exec *e)
 {
 	const struct batch *b = CONTAINER_OF(e, struct batch, exec);
-	struct pool_item *it = b->items[0];
 
-	return !b->is_guarded || (it && it->ops->may_send(it));
+	for (unsigned i = 0; b->is_guarded && i < b->n; i++) {
+		struct pool_item *it = b->items[i];
+
+		if (!it || (it->is_guarded && !it->ops->may_send(it)))
+			return false;
+	}
+	return true;
 }
 
 void batch_start(struct batch *b, struct ssh *s, void (*done)(struct op *op))
@@ -139,6 +144,7 @@ void batch_start(struct batch *b, struct ssh *s, void (*done)(struct op *op))
 		struct pool_item *it = b->items[i];
 
 		it->batch = b;
+		b->is_guarded |= it->is_guarded;
 		if (it->deadline_ms > last_ms)
 			last_ms = it->deadline_ms;
 	}
@@ -147,7 +153,6 @@ void batch_start(struct batch *b, struct ssh *s, void (*done)(struct op *op))
 	b->exec.len = b->script.len;
 	b->exec.on_data = on_data;
 	b->exec.may_send = may_send;
-	b->is_guarded = b->n == 1 && b->items[0]->is_guarded;
 	ssh_exec_start(&b->exec, s, done);
 	/* A request's own deadline comes first and leaves the exec to the others. */
 	op_set_deadline(&b->exec.op, last_ms + 100);

@@ -29,6 +29,7 @@ struct pool_item {
 	struct ros_args args;
 	uint64_t deadline_ms;
 	bool is_guarded;     /* may_send is asked, and without an asker it is not sent */
+	bool is_alone;	     /* never joined: it was tried before */
 	struct batch *batch; /* while an exec runs for it */
 	unsigned tries;	     /* sessions that died before they took it */
 };
@@ -41,7 +42,7 @@ struct batch {
 	unsigned n, at;				/* at: the one that is being answered */
 	enum lane lane;
 	uint64_t started_us;
-	bool is_guarded; /* the only item is, or was */
+	bool is_guarded; /* an item is, or was: it leaves for all or not at all */
 	char sentinel[17];
 	struct err refusal; /* an error line outside of every request's part */
 };

@@ -1,7 +1,5 @@
 #include "rds/lane.h"
 
-#include <string.h>
-
 static struct lane_item *item_of(struct list *node)
 {
 	return CONTAINER_OF(node, struct lane_item, node);
@@ -22,24 +20,31 @@ static unsigned bulk_room(const struct lane_load *load)
 	return limit > load->busy_bulk ? limit - load->busy_bulk : 0;
 }
 
-static unsigned count_joinable(const struct list *queue, const struct ros_args *first)
+static bool may_join(const struct lane_item *a, const struct lane_item *b)
+{
+	return a->joint && b->joint && a->step == b->step &&
+	       ros_may_join(a->step, a->joint, b->joint);
+}
+
+static unsigned count_joinable(const struct list *queue, const struct lane_item *first)
 {
 	unsigned n = 0;
 
 	LIST_FOREACH (it, queue)
-		if (item_of(it)->create && ros_may_join(first, item_of(it)->create))
-			n++;
+		n += may_join(first, item_of(it));
 	return n;
 }
 
-/* The waiting creates are spread over the sessions that may take them. */
-static unsigned take_creates(struct list *queue, struct lane_item *first,
-			     const struct lane_load *load,
-			     struct lane_item *ret[LANE_JOIN_MAX])
+/* Those that wait are spread over the sessions that may take them. */
+static unsigned take_joined(struct list *queue, struct lane_item *first, unsigned places,
+			    const struct lane_load *load,
+			    struct lane_item *ret[LANE_JOIN_MAX])
 {
-	unsigned waiting = count_joinable(queue, first->create);
-	unsigned places = bulk_room(load), share = (waiting + places - 1) / places, n = 0;
-	size_t bytes = strlen(first->create->nqn);
+	unsigned waiting = count_joinable(queue, first), n = 0;
+	unsigned share = (waiting + places - 1) / places;
+	unsigned room =
+		first->step == ROS_CREATE ? load->create_room : load->publish_room;
+	size_t bytes = ros_join_head(first->step, first->joint);
 
 	if (share > LANE_JOIN_MAX)
 		share = LANE_JOIN_MAX;
@@ -48,10 +53,10 @@ static unsigned take_creates(struct list *queue, struct lane_item *first,
 
 		if (n && n >= share)
 			break;
-		if (!item->create || !ros_may_join(first->create, item->create))
+		if (!may_join(first, item))
 			continue;
-		bytes += ros_join_bytes(item->create);
-		if (n && bytes > load->join_room)
+		bytes += ros_join_bytes(item->step, item->joint);
+		if (n && bytes > room)
 			break;
 		list_remove(&item->node);
 		ret[n++] = item;
@@ -80,6 +85,8 @@ unsigned lane_take(struct list *queue, const struct lane_load *load,
 
 	if (!load->idle)
 		return 0;
+	if (fast && may_join(fast, fast))
+		return take_joined(queue, fast, load->idle, load, ret);
 	if (fast)
 		return take_one(fast, ret);
 	LIST_FOREACH (it, queue) {
@@ -89,8 +96,8 @@ unsigned lane_take(struct list *queue, const struct lane_load *load,
 			return take_one(item, ret);
 		if (!room || item->lane == LANE_IDLE)
 			continue;
-		if (item->create && ros_may_join(item->create, item->create))
-			return take_creates(queue, item, load, ret);
+		if (may_join(item, item))
+			return take_joined(queue, item, room, load, ret);
 		return take_one(item, ret);
 	}
 	last = idle_item(queue, load);

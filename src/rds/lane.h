@@ -3,13 +3,13 @@
 #include <stdbool.h>
 
 #include "core/list.h"
-#include "rds/ros_script.h"
+#include "rds/ros_join.h"
 
 /* Which waiting request may use a free session, and what is joined into one script.
  * Pure. An add of a large file can take minutes on the box; a pod's start or a fence must
  * not wait for it:
  *  - fast: publish, unpublish, fence, and the reads of one volume before them. First, in
- *    their order, alone in their script, on any session;
+ *    their order, on any session; publishes that wait are joined, with each other alone;
  *  - read: lists and capacity. On any session that no fast request waits for;
  *  - idle: figures to look at. On a session that nothing else could go on, and only while
  *    another one is free too or none is at work;
@@ -21,15 +21,17 @@ enum { LANE_JOIN_MAX = 17 }; /* 100 creates: twice over three sessions */
 struct lane_item {
 	struct list node;
 	enum lane lane;
-	const struct ros_args *create; /* NULL: never joined */
+	enum ros_step step;
+	const struct ros_args *joint; /* NULL: never joined */
 };
 
 struct lane_load {
 	unsigned max_sessions;
 	unsigned idle;	    /* connected and free */
 	unsigned busy_bulk; /* running a script of the bulk lane */
-	unsigned join_room; /* bytes that joined creates may take (ros_join_room) */
 	unsigned busy;	    /* running a script of any lane */
+	/* Bytes that joined ones may take (ros_join_room). */
+	unsigned create_room, publish_room;
 };
 
 /* Takes out of the queue what goes next on one idle session: 0 when nothing may. */

@@ -39,8 +39,11 @@ static void count(const struct pool *p, struct lane_load *load, unsigned *ret_li
 {
 	unsigned live = 0;
 
-	*load = (struct lane_load){ .max_sessions = p->max_sessions,
-				    .join_room = ros_join_room(p->site) };
+	*load = (struct lane_load){
+		.max_sessions = p->max_sessions,
+		.create_room = ros_join_room(ROS_CREATE, p->site),
+		.publish_room = ros_join_room(ROS_PUBLISH, p->site),
+	};
 	for (unsigned i = 0; i < p->max_sessions; i++) {
 		const struct pool_slot *s = &p->slots[i];
 
@@ -158,13 +161,15 @@ static void connect_slot(struct pool *p, struct pool_slot *s)
 	ssh_start(&s->ssh, p->op.loop, &p->conf, on_ssh_ready, on_ssh_done);
 }
 
-/* Not sent means that another session may have it: back to the head of the queue. */
+/* Not sent means that another session may have it: back to the head of the queue. What
+ * one of several was held back for (batch.h) is that one's affair. */
 static void requeue_unsent(struct pool *p, struct batch *b)
 {
+	enum err_code code = b->exec.op.err.code;
+	bool is_free = code == ERR_UNAVAILABLE || (code == ERR_ABORTED && b->n > 1);
 	struct list *pos = p->queue.next;
 
-	if (b->exec.is_sent || b->exec.op.err.code != ERR_UNAVAILABLE ||
-	    op_failed(&p->op))
+	if (b->exec.is_sent || !is_free || op_failed(&p->op))
 		return;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct pool_item *it = b->items[i];
@@ -172,6 +177,8 @@ static void requeue_unsent(struct pool *p, struct batch *b)
 		if (!it || ++it->tries >= POOL_TRIES)
 			continue;
 		batch_forget(it);
+		if (code == ERR_ABORTED)
+			it->lane.joint = NULL;
 		list_insert(pos, &it->lane.node);
 	}
 }
@@ -350,7 +357,8 @@ void pool_submit(struct pool *p, struct pool_item *it)
 {
 	it->batch = NULL;
 	it->tries = 0;
-	it->lane.create = it->step == ROS_CREATE ? &it->args : NULL;
+	it->lane.step = it->step;
+	it->lane.joint = it->is_alone ? NULL : &it->args;
 	list_append(&p->queue, &it->lane.node);
 	step_soon(p);
 }

@@ -57,7 +57,7 @@ struct ros_args {
 struct ros_order {
 	enum ros_step step;
 	const struct ros_site *site;
-	const struct ros_args *const *rows; /* more than one: joined creates */
+	const struct ros_args *const *rows; /* more than one: joined */
 	unsigned n;
 	const char *sentinel; /* hex digits */
 };
@@ -65,12 +65,4 @@ struct ros_order {
 /* Appends the script to out, whose maximum should be ROS_SCRIPT_MAX. ERR_INVALID when a
  * value is not fit for a script, ERR_EXHAUSTED when it would be too long. */
 int ros_script(struct buf *out, const struct ros_order *order, struct err *err);
-
-/* Whether two creates may be joined: all but id, size, nonce, claim and the last part of
- * the NQN is equal. */
-bool ros_may_join(const struct ros_args *a, const struct ros_args *b);
-/* Upper bounds: the bytes that one create adds to a joined script, and those that are
- * left for all of them (the NQN's length must still be taken off). */
-unsigned ros_join_bytes(const struct ros_args *a);
-unsigned ros_join_room(const struct ros_site *site);
 #endif

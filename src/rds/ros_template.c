@@ -9,7 +9,8 @@
  *   %G our own records  %T part of a list  %K sentinel line
  *   %a %b around the id in a file's path  %q before it in the NQN, %t after it, up to
  *   %r the row's own part of the NQN  %J what the NQN of no other disk may match
- *   %h %m around the nonce of its record  %c its claim
+ *   %h %m around the nonce of its record  %c its claim, or all behind %m  %e the nonce
+ *   that is expected  %x between the ids in the shapes of a path
  *   %X what the NQN must match
  * Locals: v0 subvolume, v1 disk item (of a create: %J), v2 record or path, v3 comment or
  * NQN, v4 pool, v5 row or number, v6 id, v7 size, v8 file, v9 error text. No property
@@ -34,20 +35,34 @@
 #define END ":put %K"
 #define BACK ROW("slot=%I") END
 
-#define SHAPE \
-	":local v1 [/disk find where slot=%I and type=\"file\"];" \
+#define SHAPE_OF(id, shapes) \
+	":local v1 [/disk find where slot=" id " and type=\"file\"];" \
 	":if ([:len $v1] != 1) " E("gone") \
 	":local v2 [:tostr [/disk get $v1 file-path]];" \
-	":if (!($v2 ~ %R)) " E("shape")
-#define CAS \
+	":if (!($v2 ~ " shapes ")) " E("shape")
+#define SHAPE SHAPE_OF("%I", "%R")
+#define CAS_OF(expected) \
 	":local v3 [:tostr [/disk get $v1 comment]];" \
-	":if (!($v3 ~ %C)) " E("cas")
+	":if (!($v3 ~ " expected ")) " E("cas")
+#define CAS CAS_OF("%C")
 /* Once more right before the write, where other statements came between: a script that
  * the box held up in there must not write over a later one. */
-#define STILL ":if (!([:tostr [/disk get $v1 comment]] ~ %C)) " E("cas")
-#define WRITE \
-	"/disk/set $v1 comment=%W;" \
-	":if (!([:tostr [/disk get $v1 comment]] ~ %B)) " E("lost")
+#define STILL_OF(expected) \
+	":if (!([:tostr [/disk get $v1 comment]] ~ " expected ")) " E("cas")
+#define STILL STILL_OF("%C")
+#define WRITE_OF(record, written) \
+	"/disk/set $v1 comment=" record ";" \
+	":if (!([:tostr [/disk get $v1 comment]] ~ " written ")) " E("lost")
+#define WRITE WRITE_OF("%W", "%B")
+#define PUBLISH(shape, cas, nqn, still, write) \
+	TRY(shape cas \
+	    ":if ([/disk get $v1 mounted]) " E("mounted") \
+	    NO_MOUNT \
+	    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != " nqn ") " E("nqn") \
+	    ":if ([:len [/disk find where nvme-tcp-server-nqn=" nqn "]] != 1) " E("nqn") \
+	    still write \
+	    ":if (!([/disk get $v1 nvme-tcp-export])) " \
+	    "do={/disk/set $v1 nvme-tcp-export=\"yes\"}")
 /* Of a disk that another driver added: a set of anything may make the box mount what the
  * node has formatted meanwhile. */
 #define NO_MOUNT \
@@ -145,16 +160,7 @@ const char *const ros_templates[ROS_T_N] = {
 		    ":if ($v5 < $v7) do={/disk/set $v0 file-size=$v7}")
 		BACK,
 
-	[ROS_T_PUBLISH] =
-		TRY(SHAPE CAS
-		    ":if ([/disk get $v1 mounted]) " E("mounted")
-		    NO_MOUNT
-		    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E("nqn")
-		    ":if ([:len [/disk find where nvme-tcp-server-nqn=%Q]] != 1) " E("nqn")
-		    STILL WRITE
-		    ":if (!([/disk get $v1 nvme-tcp-export])) "
-		    "do={/disk/set $v1 nvme-tcp-export=\"yes\"}")
-		BACK,
+	[ROS_T_PUBLISH] = PUBLISH(SHAPE, CAS, "%Q", STILL, WRITE) BACK,
 
 	[ROS_T_UNPUBLISH] = TRY(SHAPE CAS WRITE) BACK,
 	[ROS_T_UNPUBLISH_OFF] = TRY(SHAPE CAS OFF STILL WRITE) BACK,
@@ -240,6 +246,19 @@ const char *const ros_templates[ROS_T_N] = {
 		":set v3 ($v3.%t.($v5->4));:local v2 (%h.($v5->2).%m.($v5->3));",
 	[ROS_T_JOINED_SUBVOLUME] = ":local v0 (\"vol-\".$v6);" CREATE(SUBVOLUME),
 	[ROS_T_JOINED_FILE] = CREATE(""),
+	/* Joined publishes: v7 what the comment must match, v0 what it must match once
+	 * written, v8 the NQN, v4 the shapes of the path. */
+	[ROS_T_JOINED_PUBLISH_ROW] = ";{%I;%e;%W;%c;%Q}",
+	[ROS_T_JOINED_PUBLISH] =
+		"} do={:if ([:typeof $v5] = \"array\") do={"
+		":local v6 ($v5->0);:local v7 (%B.($v5->1).%m);"
+		":local v0 (%B.($v5->2).\" \");:local v8 ($v5->4);",
+	[ROS_T_JOINED_SHAPE] = ":local v4 (%x.$v6",
+	[ROS_T_JOINED_SHAPE_MORE] = ".%x.$v6",
+	[ROS_T_JOINED_SHAPE_END] = ".%x);",
+	[ROS_T_JOINED_PUBLISH_ONE] =
+		PUBLISH(SHAPE_OF("$v6", "$v4"), CAS_OF("$v7"), "$v8", STILL_OF("$v7"),
+			WRITE_OF("(%h.($v5->2).%m.($v5->3))", "$v0")),
 	[ROS_T_JOINED_TAIL] = ROW("slot=$v6") ":put (\"@i \".$v6)}};" END,
 };
 /* clang-format on */

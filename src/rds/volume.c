@@ -121,6 +121,7 @@ static void submit(struct volume *v, enum ros_step step, unsigned state)
 	v->item.deadline_ms = op->deadline_ms;
 	/* Reading back what became of a mutation changes nothing. */
 	v->item.is_guarded = v->req->may_send && step != ROS_GET;
+	v->item.is_alone = v->tries > 0;
 	v->item.lane.lane = volume_args_lane(v->req->kind, step);
 	op_move(op, state);
 	op_ref(op);

@@ -1,5 +1,7 @@
 #include "support/box.h"
 
+#include <string.h>
+
 /* Many requests at once: joined, spread over few sessions, kept in their lanes. */
 enum { MANY = 100 };
 
@@ -86,6 +88,101 @@ Test(rds_crowd, one_bad_create_spoils_no_other_of_its_script)
 	for (unsigned i = 0; i < MANY; i++)
 		cr_assert_eq(reqs[i].err.code, i == 0x32 ? ERR_EXISTS : ERR_OK, "%u %s",
 			     i, reqs[i].err.msg);
+	t_box_close(&b);
+}
+
+static struct rds_volume made[MANY];
+
+static void start_publishes(void)
+{
+	for (unsigned i = 0; i < MANY; i++) {
+		t_req_change(&reqs[i], RDS_PUBLISH, &made[i]);
+		t_req_start(&b, &reqs[i]);
+	}
+}
+
+static void make_many(const char *opts)
+{
+	t_box_open(&b, opts);
+	t_box_connect(&b);
+	start_many(RDS_CREATE, 0);
+	wait_many();
+	for (unsigned i = 0; i < MANY; i++)
+		made[i] = reqs[i].req.volume;
+}
+
+Test(rds_crowd, publishes_are_joined_and_every_one_gets_its_own_answer)
+{
+	struct ros_stats stats;
+	long before;
+
+	make_many("--latency-ms 20");
+	before = t_box_stat(&b, "execs");
+	start_publishes();
+	wait_many();
+	for (unsigned i = 0; i < MANY; i++) {
+		const struct rds_volume *v = &reqs[i].req.volume;
+
+		cr_assert_str_eq(v->id, reqs[i].id);
+		cr_assert_str_eq(v->nqn, made[i].nqn);
+		cr_assert(v->is_exported);
+		cr_assert_eq(v->record.n_holders, 1);
+		cr_assert_str_eq(v->record.nonce, reqs[i].req.volume.record.nonce);
+		cr_assert_str_neq(v->record.nonce, made[i].record.nonce);
+	}
+	cr_assert_leq(t_box_stat(&b, "execs") - before, 16);
+	cr_assert_leq(t_box_stat(&b, "execs_peak"), 4);
+	ros_stats(b.rds, &stats);
+	cr_assert_geq(stats.joined, 180);
+	t_box_close(&b);
+}
+
+/* One was published by somebody else meanwhile, one has gone, one is no file of ours, one
+ * has another NQN. */
+Test(rds_crowd, one_bad_publish_spoils_no_other_of_its_script)
+{
+	make_many("--latency-ms 20");
+	t_box_script(&b,
+		     "/disk/set [/disk find where slot=\"pvc-0007\"] comment=\"rds-csi:1 "
+		     "0badcafe c=prod-1 g=0 s=ok h=node-z/w b=1 q=-\"");
+	t_box_script(&b, "/disk/remove [/disk find where slot=\"pvc-0021\"]");
+	t_box_script(&b, "/disk/set [/disk find where slot=\"pvc-0042\"] "
+			 "nvme-tcp-server-nqn=\"nqn.2000-02.com.mikrotik:other\"");
+	start_publishes();
+	t_run_until(&b.l, count_done() == MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		enum rds_outcome want = i == 0x07   ? RDS_STALE
+					: i == 0x21 ? RDS_ABSENT
+						    : RDS_OK;
+
+		cr_assert_eq(reqs[i].err.code, i == 0x42 ? ERR_PRECONDITION : ERR_OK,
+			     "%u: %s", i, reqs[i].err.msg);
+		cr_assert_eq(reqs[i].req.outcome, want, "%u", i);
+	}
+	cr_assert_str_eq(reqs[7].req.volume.record.holders[0].node, "node-z");
+	t_box_close(&b);
+}
+
+static unsigned n_checks;
+
+static void count_checks(const struct op *op, unsigned from, unsigned to)
+{
+	n_checks += from != to && strcmp(op->type->name, "box") == 0 &&
+		    strcmp(op->type->states[to], "checking") == 0;
+}
+
+/* Each is read back, and those that had no effect are sent once more, alone. */
+Test(rds_crowd, publishes_whose_answer_was_cut_off_are_looked_for)
+{
+	make_many("--latency-ms 20");
+	t_box_fault(&b, "cut-after-out=700");
+	op_trace = count_checks;
+	start_publishes();
+	wait_many();
+	op_trace = NULL;
+	cr_assert_gt(n_checks, 2, "none was cut off");
+	for (unsigned i = 0; i < MANY; i++)
+		cr_assert(reqs[i].req.volume.is_exported, "%u", i);
 	t_box_close(&b);
 }
 

@@ -11,7 +11,8 @@ static struct ros_args args[MANY];
 static char ids[MANY][16], nqns[MANY][64];
 static struct list queue;
 
-static void fill(const char *lanes) /* f r b i, and c for a create */
+/* f r b i, c for a create, p for a publish. */
+static void fill(const char *lanes)
 {
 	list_init(&queue);
 	memset(items, 0, sizeof(items));
@@ -22,19 +23,25 @@ static void fill(const char *lanes) /* f r b i, and c for a create */
 			.id = ids[i],
 			.nqn = nqns[i],
 			.record = "rds-csi:1 aaaaaaaa c=p g=0 s=ok h=- b=0 q=-",
+			.nonce = "aaaaaaaa",
+			.expect_nonce = "bbbbbbbb",
 		};
-		items[i].lane = lanes[i] == 'f'	  ? LANE_FAST
-				: lanes[i] == 'r' ? LANE_READ
-				: lanes[i] == 'i' ? LANE_IDLE
-						  : LANE_BULK;
-		items[i].create = lanes[i] == 'c' ? &args[i] : NULL;
+		items[i].lane = strchr("fp", lanes[i]) ? LANE_FAST
+				: lanes[i] == 'r'      ? LANE_READ
+				: lanes[i] == 'i'      ? LANE_IDLE
+						       : LANE_BULK;
+		items[i].step = lanes[i] == 'c'	  ? ROS_CREATE
+				: lanes[i] == 'p' ? ROS_PUBLISH
+				: lanes[i] == 'f' ? ROS_UNPUBLISH
+						  : ROS_DELETE;
+		items[i].joint = &args[i];
 		list_append(&queue, &items[i].node);
 	}
 }
 
 static unsigned take(unsigned max, unsigned idle, unsigned busy_bulk)
 {
-	struct lane_load load = { max, idle, busy_bulk, 2000, busy_bulk };
+	struct lane_load load = { max, idle, busy_bulk, busy_bulk, 2000, 2000 };
 
 	return lane_take(&queue, &load, got);
 }
@@ -71,7 +78,7 @@ Test(lane, creates_are_spread_and_joined)
 	cr_assert_eq(got[0], &items[0]);
 	cr_assert_eq(got[LANE_JOIN_MAX - 1], &items[LANE_JOIN_MAX - 1]);
 	fill(lanes);
-	struct lane_load small = { 4, 1, 0, 200, 0 };
+	struct lane_load small = { 4, 1, 0, 0, 200, 2000 };
 	unsigned n = lane_take(&queue, &small, got);
 	cr_assert(n > 1 && n < 6, "%u in 200 bytes", n);
 	lanes[4] = '\0';
@@ -93,6 +100,41 @@ Test(lane, only_what_is_alike_is_joined)
 	cr_assert_eq(got[0], &items[2]);
 }
 
+Test(lane, publishes_are_spread_over_what_is_idle_and_joined)
+{
+	struct lane_load small = { 4, 1, 0, 0, 2000, 300 };
+	char lanes[MANY + 1];
+	unsigned n;
+
+	fill("pppp");
+	cr_assert_eq(take(4, 1, 3), 4);
+	fill("pppp");
+	cr_assert_eq(take(4, 3, 0), 2);
+	fill("pppp");
+	items[2].joint = NULL;
+	cr_assert_eq(take(4, 1, 3), 3);
+	cr_assert_eq(take(4, 1, 3), 1, "one that was tried before goes alone");
+	memset(lanes, 'p', MANY);
+	lanes[MANY] = '\0';
+	fill(lanes);
+	n = lane_take(&queue, &small, got);
+	cr_assert(n > 1 && n < 5, "%u in 300 bytes", n);
+}
+
+Test(lane, a_publish_is_joined_with_publishes_alone)
+{
+	fill("cpfpcp");
+	args[5].expect_nonce = NULL;
+	cr_assert_eq(take(4, 1, 0), 2);
+	cr_assert(got[0] == &items[1] && got[1] == &items[3]);
+	cr_assert_eq(take(4, 1, 0), 1);
+	cr_assert_eq(got[0], &items[2], "in the order of the lane");
+	cr_assert_eq(take(4, 1, 0), 1);
+	cr_assert_eq(got[0], &items[5], "a first record is written alone");
+	cr_assert_eq(take(4, 1, 0), 1);
+	cr_assert_eq(got[0], &items[0]);
+}
+
 Test(lane, wants_the_sessions_that_could_work)
 {
 	struct lane_load load = { .max_sessions = 4 };
@@ -111,7 +153,7 @@ Test(lane, wants_the_sessions_that_could_work)
 
 Test(lane, figures_go_where_nothing_else_could_and_leave_a_session)
 {
-	struct lane_load load = { .max_sessions = 4, .idle = 2, .join_room = 2000 };
+	struct lane_load load = { .max_sessions = 4, .idle = 2, .create_room = 2000 };
 
 	fill("ib");
 	cr_assert_eq(lane_take(&queue, &load, got), 1);

@@ -3,7 +3,7 @@
 #include <regex.h>
 #include <string.h>
 
-#include "rds/ros_script.h"
+#include "rds/ros_join.h"
 #include "rds/ros_template.h"
 #include "rds/ros_text.h"
 
@@ -287,12 +287,13 @@ Test(ros_script, only_the_disk_that_was_read_is_deleted)
 }
 
 /* Fills a joined script up to the room that there is said to be. */
-static unsigned fill_joined(const struct ros_site *where, const char *claim)
+static unsigned fill_joined(enum ros_step step, const struct ros_site *where,
+			    const char *claim)
 {
 	static struct ros_args rows[64];
 	static char ids[64][64], nqns[64][RDS_NQN_MAX + 1], records[64][300];
 	const struct ros_args *p[64];
-	struct ros_order order = { ROS_CREATE, where, p, 0, "0123456789abcdef" };
+	struct ros_order order = { step, where, p, 0, "0123456789abcdef" };
 	struct err err = { .code = ERR_OK };
 	size_t used = 0;
 	struct buf b;
@@ -311,9 +312,10 @@ static unsigned fill_joined(const struct ros_site *where, const char *claim)
 		rows[i].layout = where->label[0] ? RDS_LAYOUT_SUBVOLUME : RDS_LAYOUT_FILE;
 		rows[i].size_bytes = UINT64_C(1) << 44;
 		p[i] = &rows[i];
-		cr_assert(ros_may_join(p[0], p[i]));
-		used += ros_join_bytes(p[i]);
-		if (used + strlen(nqns[0]) > ros_join_room(where))
+		cr_assert(ros_may_join(order.step, p[0], p[i]));
+		used += ros_join_bytes(order.step, p[i]);
+		if (used + ros_join_head(order.step, p[0]) >
+		    ros_join_room(order.step, where))
 			break;
 		order.n = i + 1;
 	}
@@ -329,7 +331,7 @@ Test(ros_script, joined_ones_fit_when_the_room_says_so)
 	struct ros_site largest = site;
 	char cluster[RDS_CLUSTER_MAX + 1] = "";
 
-	cr_assert_geq(fill_joined(&site, "namespace/pvc-name"), 17);
+	cr_assert_geq(fill_joined(ROS_CREATE, &site, "namespace/pvc-name"), 17);
 	memset(cluster, 'c', RDS_CLUSTER_MAX);
 	largest.cluster_id = cluster;
 	memset(largest.pool, 'p', 64);
@@ -337,9 +339,45 @@ Test(ros_script, joined_ones_fit_when_the_room_says_so)
 	memset(largest.label, 'l', 64);
 	memset(largest.bases[0], 'b', 200);
 	largest.bases[0][200] = '\0';
-	cr_assert_geq(fill_joined(&largest, "namespace/pvc-name"), 10);
+	cr_assert_geq(fill_joined(ROS_CREATE, &largest, "namespace/pvc-name"), 10);
 	largest.label[0] = '\0';
-	cr_assert_geq(fill_joined(&largest, "n/c"), 10);
+	cr_assert_geq(fill_joined(ROS_CREATE, &largest, "n/c"), 10);
+	cr_assert_geq(fill_joined(ROS_PUBLISH, &site, "namespace/pvc-name"), 10);
+	cr_assert_geq(fill_joined(ROS_PUBLISH, &largest, "namespace/pvc-name"), 5);
+	memset(largest.bases[0], '.', 200);
+	(void)fill_joined(ROS_PUBLISH, &largest, "n/c");
+}
+
+/* What alone is compared and written is so among others, too. */
+Test(ros_script, a_joined_publish_is_the_lone_one_for_each_row)
+{
+	struct ros_args other = args;
+	const struct ros_args *rows[] = { &args, &other };
+	struct ros_order order = { ROS_PUBLISH, &site, rows, 2, "0123456789abcdef" };
+	struct err err = { .code = ERR_OK };
+	struct buf b;
+
+	other.id = "pvc-2";
+	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2.g3-89abcdef";
+	other.record = "rds-csi:1 cccccccc c=prod-1 g=3 s=ok h=node-b/w b=1 q=x/y";
+	other.nonce = "cccccccc";
+	other.expect_nonce = "dddddddd";
+	buf_init(&b, ROS_SCRIPT_MAX);
+	cr_assert_eq(ros_script(&b, &order, &err), 0, "%s", err.msg);
+	cr_assert_not_null(strstr(
+		b.data, ";{\"pvc-2\";\"dddddddd\";\"cccccccc\";\"g=3 s=ok h=node-b/w b=1 "
+			"q=x/y\";\"nqn.2000-02.com.mikrotik:pvc-2.g3-89abcdef\"}"));
+	cr_assert_not_null(strstr(b.data, ":local v4 (\"^/\?(storage-pool/vol-\".$v6."
+					  "\"/volume[.]img|storage-pool/metal[.]csi/\"."
+					  "$v6.\"[.]img)\\$\");"),
+			   "%s", b.data);
+	buf_fini(&b);
+	other.expect_nonce = NULL;
+	cr_assert(!ros_may_join(ROS_PUBLISH, &args, &other));
+	other = args;
+	other.record = "rds-csi:1 aaaaaaaa c=prod-1 ";
+	cr_assert(!ros_may_join(ROS_PUBLISH, &args, &other));
+	cr_assert(!ros_may_join(ROS_UNPUBLISH, &args, &args));
 }
 
 /* The ids of two volumes may differ in case alone; all that a host knows of them may not.
@@ -376,20 +414,22 @@ Test(ros_script, what_differs_beyond_id_size_nonce_claim_and_name_is_not_joined)
 	struct ros_args other = args;
 
 	other.id = "pvc-2";
-	cr_assert(!ros_may_join(&args, &other), "its NQN is made of another id");
+	cr_assert(!ros_may_join(ROS_CREATE, &args, &other),
+		  "its NQN is made of another id");
 	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2.g0-89abcdef";
 	other.record = "rds-csi:1 bbbbbbbb c=prod-1 g=0 s=ok h=- b=0 q=x/y";
-	cr_assert(ros_may_join(&args, &other));
+	cr_assert(ros_may_join(ROS_CREATE, &args, &other));
 	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2.g1-89abcdef";
-	cr_assert(!ros_may_join(&args, &other));
+	cr_assert(!ros_may_join(ROS_CREATE, &args, &other));
 	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2";
-	cr_assert(!ros_may_join(&args, &other) && !ros_may_join(&other, &other));
+	cr_assert(!ros_may_join(ROS_CREATE, &args, &other) &&
+		  !ros_may_join(ROS_CREATE, &other, &other));
 	other.nqn = "nqn.2000-02.com.mikrotik:pvc-2.g0-89abcdef";
 	other.port = 4421;
-	cr_assert(!ros_may_join(&args, &other));
+	cr_assert(!ros_may_join(ROS_CREATE, &args, &other));
 	other.port = args.port;
 	other.record = "rds-csi:1 bbbbbbbb c=prod-1 g=0 s=ok h=- b=1 q=x/y";
-	cr_assert(!ros_may_join(&args, &other));
+	cr_assert(!ros_may_join(ROS_CREATE, &args, &other));
 }
 
 Test(ros_script, a_value_of_the_wrong_kind_makes_no_script)
