@@ -87,10 +87,19 @@ static void on_answer(struct op *op)
 	op_unref_wake(&CONTAINER_OF(req, struct lease, req)->op);
 }
 
-/* A request has half the term, so that a second one has a chance in it. */
+/* A request has half the term, and of one that runs out all but a second, so that another
+ * one has a chance in it. */
+static uint64_t patience_ms(const struct lease *l)
+{
+	uint64_t now = now_ms(l), end = lease_end_ms(&l->self, now);
+	uint64_t ms = l->conf.terms.deadline_ms / 2;
+
+	return end > now + 2000 && end - now - 1000 < ms ? end - now - 1000 : ms;
+}
+
 static void ask(struct lease *l, enum k8s_verb verb, unsigned state)
 {
-	uint32_t ms = l->conf.terms.deadline_ms / 2;
+	uint64_t ms = patience_ms(l);
 
 	l->req = (struct k8s_request){ .verb = verb,
 				       .kind = K8S_LEASE,

@@ -12,6 +12,7 @@ const struct lease_terms lease_usual_terms = {
 	.deadline_ms = 10000,
 	.margin_ms = 2000,
 	.retry_ms = 2000,
+	.renew_ms = 4000,
 };
 
 /* Any write at all gives another version; the rest is for a server whose versions began
@@ -45,7 +46,7 @@ static bool is_of_us(const struct lease_self *self, const struct k8s_lease *leas
 	return strcmp(lease->holder, self->identity) == 0;
 }
 
-void lease_saw(struct lease_self *self, const struct k8s_lease *lease, uint64_t now_ms)
+static void note(struct lease_self *self, const struct k8s_lease *lease, uint64_t now_ms)
 {
 	if (has_changed(self, lease))
 		self->seen_ms = now_ms;
@@ -59,10 +60,38 @@ void lease_saw(struct lease_self *self, const struct k8s_lease *lease, uint64_t 
 		self->has_renewed = false;
 }
 
+/* Whatever has become of the Lease: until then nobody can have waited its duration. */
+static bool is_term_running(const struct lease_self *self, uint64_t now_ms)
+{
+	return self->has_renewed &&
+	       now_ms - self->renewed_ms <
+		       self->terms.deadline_ms - self->terms.margin_ms;
+}
+
+/* It is ours now, and that says nothing of who else had it until now: it was gone, and
+ * another may have made and renewed one unseen that was deleted, too; or a write of ours
+ * was carried out late. So his term is waited for. */
+static void be_patient(struct lease_self *self, const struct k8s_lease *lease,
+		       uint64_t now_ms)
+{
+	if (lease && is_of_us(self, lease) && self->last_ms &&
+	    !(self->seen && is_of_us(self, self->seen)) && !is_term_running(self, now_ms))
+		self->waits_until_ms = now_ms + self->last_ms;
+}
+
+void lease_saw(struct lease_self *self, const struct k8s_lease *lease, uint64_t now_ms)
+{
+	be_patient(self, lease, now_ms);
+	note(self, lease, now_ms);
+}
+
+/* What it has replaced by its version did not change before. */
 void lease_wrote(struct lease_self *self, const struct k8s_lease *lease,
 		 uint64_t began_ms, uint64_t now_ms)
 {
-	lease_saw(self, lease, now_ms);
+	if (!self->seen)
+		be_patient(self, lease, now_ms);
+	note(self, lease, now_ms);
 	if (!is_of_us(self, lease))
 		return;
 	self->has_renewed = true;
@@ -79,17 +108,10 @@ bool lease_is_own(const struct lease_self *self)
 	return self->seen && is_of_us(self, self->seen);
 }
 
-/* Whatever has become of the Lease: until then nobody can have waited its duration. */
-static bool is_term_running(const struct lease_self *self, uint64_t now_ms)
-{
-	return self->has_renewed &&
-	       now_ms - self->renewed_ms <
-		       self->terms.deadline_ms - self->terms.margin_ms;
-}
-
 uint64_t lease_end_ms(const struct lease_self *self, uint64_t now_ms)
 {
-	if (!lease_is_own(self) || !is_term_running(self, now_ms))
+	if (!lease_is_own(self) || !is_term_running(self, now_ms) ||
+	    now_ms < self->waits_until_ms)
 		return 0;
 	return self->renewed_ms + self->terms.deadline_ms - self->terms.margin_ms;
 }
@@ -114,7 +136,7 @@ enum lease_act lease_after_look(const struct lease_self *self, uint64_t now_ms)
 	return is_over ? LEASE_WRITE : LEASE_REST;
 }
 
-/* Our own: renewed every retry_ms, and sooner when a renewal has failed, for the term
+/* Our own: renewed every renew_ms, and sooner when a renewal has failed, for the term
  * runs out. Another's: with jitter, and just when it runs out, so that a take-over takes
  * no longer than it must. */
 uint32_t lease_rest_ms(const struct lease_self *self, uint64_t now_ms, bool has_failed,
@@ -124,7 +146,7 @@ uint32_t lease_rest_ms(const struct lease_self *self, uint64_t now_ms, bool has_
 	uint64_t end = self->seen_ms + self->last_ms;
 
 	if (lease_is_own(self))
-		return has_failed ? ms / 4 : ms;
+		return has_failed ? ms / 4 : self->terms.renew_ms;
 	ms += random % (ms / 4 + 1);
 	if (!has_failed && self->last_ms && end > now_ms && end - now_ms < ms)
 		ms = (uint32_t)(end - now_ms);

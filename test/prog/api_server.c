@@ -134,9 +134,11 @@ static void remove_va(unsigned i)
 static int put_stats(char *out)
 {
 	return snprintf(out, LINE,
-			"ok requests=%u lease=%u lists=%u watches=%u open=%u bytes=%llu",
-			w.sim.n_requests, w.n_lease, w.sim.n_lists, w.sim.n_watches,
-			w.sim.n_open, (unsigned long long)w.sim.n_bytes_out);
+			"ok requests=%u lease=%u others=%u lists=%u watches=%u open=%u "
+			"bytes=%llu",
+			w.sim.n_requests, w.n_lease, w.sim.n_requests - w.n_lease,
+			w.sim.n_lists, w.sim.n_watches, w.sim.n_open,
+			(unsigned long long)w.sim.n_bytes_out);
 }
 
 static int obey(const char *line, char *out)

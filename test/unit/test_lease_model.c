@@ -243,7 +243,7 @@ static void play(unsigned seed, bool may_restart, bool may_delete)
 static void play_all(bool may_restart, bool may_delete)
 {
 	n_handed_over = 0;
-	for (unsigned seed = 1; seed <= 10; seed++)
+	for (unsigned seed = 1; seed <= 30; seed++)
 		play(seed, may_restart, may_delete);
 	cr_assert_gt(n_handed_over, 50);
 }

@@ -131,6 +131,34 @@ Test(lease_rules, a_term_counts_from_the_begin_of_the_renewal)
 	cr_assert_eq(lease_end_ms(&self, 7600), 0);
 }
 
+/* Between two looks that found none another may have made one, led by it, and had it
+ * deleted; or what we had given up was carried out late. */
+Test(lease_rules, one_that_was_gone_is_led_by_a_duration_later)
+{
+	struct lease_self self = self_of("me");
+	struct k8s_lease other = lease_of("other", "1", 15),
+			 own = lease_of("me", "2", 15), next = lease_of("me", "3", 15);
+
+	lease_saw(&self, &other, 0);
+	lease_saw(&self, NULL, 1000);
+	cr_assert_eq(lease_after_look(&self, 16000), LEASE_CREATE);
+	lease_wrote(&self, &own, 16000, 16100);
+	cr_assert_eq(lease_end_ms(&self, 16100), 0);
+	lease_wrote(&self, &next, 30000, 30100);
+	cr_assert_eq(lease_end_ms(&self, 31099), 0);
+	cr_assert_eq(lease_end_ms(&self, 31100), 38000);
+
+	self = self_of("me");
+	lease_saw(&self, &other, 0);
+	lease_saw(&self, &own, 1000);
+	lease_wrote(&self, &next, 1000, 1100);
+	cr_assert_eq(lease_end_ms(&self, 1100), 0, "made late");
+	self = self_of("me");
+	lease_saw(&self, &other, 0);
+	lease_wrote(&self, &own, 15000, 15100);
+	cr_assert_eq(lease_end_ms(&self, 15100), 23000, "taken over in due form");
+}
+
 Test(lease_rules, rests)
 {
 	struct lease_self self = self_of("me");
@@ -139,7 +167,7 @@ Test(lease_rules, rests)
 
 	cr_assert_eq(lease_rest_ms(&self, 0, true, 500), 2500);
 	lease_saw(&self, &own, 0);
-	cr_assert_eq(lease_rest_ms(&self, 0, false, 77), 2000);
+	cr_assert_eq(lease_rest_ms(&self, 0, false, 77), 4000);
 	cr_assert_eq(lease_rest_ms(&self, 0, true, 77), 500);
 	lease_saw(&self, &other, 0);
 	cr_assert_eq(lease_rest_ms(&self, 1000, false, 0), 2000);
