@@ -32,6 +32,7 @@ static void on_patience(struct clock_timer *t)
 
 static void be_patient(struct metrics_conn *c, uint64_t ms)
 {
+	c->since_ms = clock_now_ms(c->op.loop);
 	clock_timer_start(c->op.loop, &c->patience, ms, on_patience);
 }
 

@@ -16,7 +16,8 @@ struct metrics_conn {
 	struct http1 http;
 	struct clock_timer patience;
 	const struct page_site *site;
-	struct list node; /* the owner's */
+	uint64_t since_ms; /* clock_now_ms since which it waits for its peer */
+	struct list node;  /* the owner's */
 	void *owner;
 };
 

@@ -26,7 +26,7 @@ static const uint32_t next[ST_N] = {
 	[ST_DRAINING] = OP_BIT(ST_DONE),
 };
 
-enum { QUEUE = 64, RETRY_MS = 100 };
+enum { QUEUE = 512, RETRY_MS = 100 };
 
 union address {
 	struct sockaddr any;
@@ -166,6 +166,25 @@ static int accept_one(struct metrics_server *s)
 	return 0;
 }
 
+/* One at a time: its end wakes the server. */
+static bool has_room(struct metrics_server *s)
+{
+	struct metrics_conn *oldest = NULL;
+
+	if (s->n_conns < METRICS_MAX_CONNS)
+		return true;
+	LIST_FOREACH (it, &s->conns) {
+		struct metrics_conn *c = CONTAINER_OF(it, struct metrics_conn, node);
+
+		if (op_failed(&c->op))
+			return false;
+		if (!oldest || c->since_ms < oldest->since_ms)
+			oldest = c;
+	}
+	op_cancel(&oldest->op, ERR_CANCELLED);
+	return false;
+}
+
 static void do_start(struct metrics_server *s)
 {
 	int rc;
@@ -203,8 +222,8 @@ static void step(struct op *op)
 			do_start(s);
 			break;
 		case ST_LISTENING:
-			while (!op_failed(op) && s->is_waiting &&
-			       s->n_conns < METRICS_MAX_CONNS && accept_one(s) == 0)
+			while (!op_failed(op) && s->is_waiting && has_room(s) &&
+			       accept_one(s) == 0)
 				continue;
 			if (!op_failed(op))
 				return;

@@ -3,7 +3,9 @@
 #include "metrics/conn.h"
 
 /* Op: serves the pages of metrics/page.h on a TCP address until it is cancelled, which
- * cuts what is connected. More than METRICS_MAX_CONNS wait in the kernel's queue. */
+ * cuts what is connected. When there are METRICS_MAX_CONNS of them, the one that has
+ * waited longest for its peer gives way to the next: however many are slow or silent,
+ * who asks at once is answered at once. */
 enum { METRICS_MAX_CONNS = 16 };
 
 struct metrics_server {

@@ -227,24 +227,39 @@ Test(metrics_server, the_slow_and_the_silent_are_cut)
 	close_fixture(&f);
 }
 
-Test(metrics_server, too_many_wait_for_those_before_them)
+/* Silent, half a request, or an answer that is not taken: each once gives way. */
+Test(metrics_server, of_too_many_the_one_that_waits_longest_gives_way)
 {
+	enum { N = METRICS_MAX_CONNS };
 	struct fixture f;
-	unsigned i;
 
 	open_fixture(&f);
-	for (i = 0; i < METRICS_MAX_CONNS + 2; i++)
+	clock_hold(&f.l.uv);
+	for (unsigned i = 0; i < N; i++) {
 		dial(&f, &peers[i]);
-	say(&peers[i - 1], GET("/healthz"));
-	t_run_until(&f.l, f.server.n_conns == METRICS_MAX_CONNS);
-	for (int turn = 0; turn < 20; turn++)
-		uv_run(&f.l.uv, UV_RUN_NOWAIT);
-	cr_assert_eq(f.server.n_conns, METRICS_MAX_CONNS);
+		t_run_until(&f.l, f.server.n_conns == i + 1);
+		clock_advance(&f.l.uv, 1);
+	}
+	say(&peers[1], "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	t_run_until(&f.l, heard(&peers[1], "ok\n"));
+	say(&peers[2], "GET /hea");
+	t_run_until(&f.l, f.server.n_conns == N);
+	clock_advance(&f.l.uv, 1);
+	dial(&f, &peers[N]);
+	say(&peers[N], GET("/healthz"));
+	t_run_until(&f.l, hear(&peers[N]));
+	cr_assert_not_null(strstr(peers[N].in, "ok\n"));
+	t_run_until(&f.l, hear(&peers[0]));
+	cr_assert(!hear(&peers[1]) && !hear(&peers[2]) && !hear(&peers[3]),
+		  "one alone, and none that was answered since");
 	close(peers[0].fd);
-	close(peers[1].fd);
-	t_run_until(&f.l, hear(&peers[i - 1]));
-	cr_assert_not_null(strstr(peers[i - 1].in, "ok\n"));
-	while (i-- > 2)
+	close(peers[N].fd);
+	dial(&f, &peers[0]);
+	dial(&f, &peers[N]);
+	t_run_until(&f.l, hear(&peers[3]));
+	cr_assert(!hear(&peers[1]));
+	cr_assert_leq(f.server.n_conns, N);
+	for (unsigned i = 0; i <= N; i++)
 		close(peers[i].fd);
 	close_fixture(&f);
 }
