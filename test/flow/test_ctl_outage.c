@@ -194,10 +194,11 @@ Test(ctl_outage, calls_wait_and_nothing_is_forgotten, .timeout = 60)
 		open_all();
 		attach();
 		go(how);
-		/* A bookmark came a minute ago at most: it is trusted for a while. */
-		pass(20 * 1000);
+		/* Between two bookmarks nothing is heard either: it is trusted for a
+		 * while. */
+		pass(K8S_STALE_MS - 10 * 1000);
 		expect_answers();
-		pass(K8S_STALE_MS);
+		pass(15 * 1000);
 		expect_none();
 		snprintf(id, sizeof(id), "pvc-other-%d", (int)how);
 		expect_the_rest(id);
