@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/audit.h"
 #include "csi/controller/attachments.h"
 #include "nvme/loop.h"
 #include "nvme/tcp.h"
@@ -76,9 +77,8 @@ static int build_controller(struct app *a, struct err *err)
 			 "the box's host key is not verified: whoever answers at "
 			 "its address gets every command",
 			 KS("flag", "--rds-insecure-skip-verify"));
-		log_warn("main", "host key verification is off", KB("audit", true),
-			 KS("category", "config_change"), KS("severity", "warning"),
-			 KS("address", c->rds_address));
+		log_audit(AUDIT_HOST_KEY_UNVERIFIED, "main",
+			  "host key verification is off", KS("address", c->rds_address));
 	}
 	return 0;
 }

@@ -42,9 +42,11 @@ enum log_level log_level(void)
 bool log_may(struct log_rate *rate, uint64_t now_ms, uint64_t interval_ms)
 {
 	if (now_ms < rate->next_ms) {
-		rate->skipped++;
+		rate->waiting++;
 		return false;
 	}
+	rate->skipped = rate->waiting;
+	rate->waiting = 0;
 	rate->next_ms = now_ms + interval_ms;
 	return true;
 }
@@ -76,11 +78,32 @@ static size_t utf8_len(const char *s, size_t left)
 	return 0;
 }
 
+/* Of a sequence of two or three bytes. */
+static unsigned code_point(const unsigned char *s, size_t n)
+{
+	unsigned c = (unsigned)(s[0] & (n == 2 ? 0x1f : 0x0f)) << 6 | (s[1] & 0x3f);
+
+	return n == 2 ? c : c << 6 | (s[2] & 0x3f);
+}
+
+/* Beyond ASCII: what a terminal or a viewer may take for a command or for a line's end:
+ * C1 controls, line and paragraph separator, marks that turn the direction of text. */
+static bool is_harmful(const unsigned char *s, size_t n)
+{
+	unsigned c = n <= 3 ? code_point(s, n) : 0;
+
+	return (c >= 0x80 && c < 0xa0) || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 static void put_char(struct line *l, const unsigned char *s, size_t n)
 {
 	char esc[8];
 
-	if (n > 1) {
+	if (n > 1 && is_harmful(s, n)) {
+		(void)snprintf(esc, sizeof(esc), "\\u%04x", code_point(s, n));
+		puts_raw(l, esc);
+	} else if (n > 1) {
 		put(l, (const char *)s, n);
 	} else if (*s == '"' || *s == '\\') {
 		(void)snprintf(esc, sizeof(esc), "\\%c", *s);
@@ -190,33 +213,79 @@ static void put_time(struct line *l)
 	}
 }
 
+static void put_audit(struct line *l, const struct log_audit *a)
+{
+	put_field(l, &(struct log_field){ "audit", LOG_FIELD_BOOL, { .u = 1 } });
+	put_field(l, &(struct log_field){ "event", LOG_FIELD_STR, { .s = a->event } });
+	put_field(l,
+		  &(struct log_field){ "category", LOG_FIELD_STR, { .s = a->category } });
+	put_field(l,
+		  &(struct log_field){ "severity", LOG_FIELD_STR, { .s = a->severity } });
+	put_field(l,
+		  &(struct log_field){ "outcome", LOG_FIELD_STR, { .s = a->outcome } });
+}
+
+static void put_head(struct line *l, enum log_level level, const char *module,
+		     const char *msg)
+{
+	put_time(l);
+	put_key(l, "level");
+	put_string(l, level_names[level]);
+	put_key(l, "mod");
+	put_string(l, module);
+	put_key(l, "msg");
+	put_string(l, msg);
+}
+
+static void put_fields(struct line *l, va_list *ap)
+{
+	for (;;) {
+		struct log_field f = va_arg(*ap, struct log_field);
+
+		if (!f.key)
+			return;
+		put_field(l, &f);
+	}
+}
+
+static void put_out(struct line *l)
+{
+	ssize_t rc;
+
+	if (json)
+		l->text[l->len++] = '}';
+	l->text[l->len++] = '\n';
+	rc = write(STDERR_FILENO, l->text, l->len);
+	(void)rc; /* nowhere to report it */
+}
+
+void log_write_audit(enum log_level level, const struct log_audit *audit,
+		     const char *module, const char *msg, ...)
+{
+	struct line l = { .len = 0 };
+	va_list ap;
+
+	if (!audit && !log_is_on(level))
+		return;
+	put_head(&l, level, module, msg);
+	if (audit)
+		put_audit(&l, audit);
+	va_start(ap, msg);
+	put_fields(&l, &ap);
+	va_end(ap);
+	put_out(&l);
+}
+
 void log_write(enum log_level level, const char *module, const char *msg, ...)
 {
 	struct line l = { .len = 0 };
-	ssize_t rc;
 	va_list ap;
 
 	if (!log_is_on(level))
 		return;
-	put_time(&l);
-	put_key(&l, "level");
-	put_string(&l, level_names[level]);
-	put_key(&l, "mod");
-	put_string(&l, module);
-	put_key(&l, "msg");
-	put_string(&l, msg);
+	put_head(&l, level, module, msg);
 	va_start(ap, msg);
-	for (;;) {
-		struct log_field f = va_arg(ap, struct log_field);
-
-		if (!f.key)
-			break;
-		put_field(&l, &f);
-	}
+	put_fields(&l, &ap);
 	va_end(ap);
-	if (json)
-		l.text[l.len++] = '}';
-	l.text[l.len++] = '\n';
-	rc = write(STDERR_FILENO, l.text, l.len);
-	(void)rc; /* nowhere to report it */
+	put_out(&l);
 }

@@ -49,13 +49,26 @@ void log_set_level(enum log_level min_level);
 enum log_level log_level(void);
 bool log_is_on(enum log_level level);
 /* For a line that a fault may repeat without end: true once in interval_ms per site,
- * which keeps a static struct log_rate; skipped counts those not written so far. */
+ * which keeps a static struct log_rate. The line should say KU("skipped", rate.skipped):
+ * how many were not written since the one before it. */
 struct log_rate {
-	uint64_t next_ms, skipped;
+	uint64_t next_ms, waiting; /* waiting: not written so far, for the next line */
+	uint64_t skipped;
 };
 bool log_may(struct log_rate *rate, uint64_t now_ms, uint64_t interval_ms);
 /* Takes struct log_field values, ended by LOG_END. Use the macros. */
 void log_write(enum log_level level, const char *module, const char *msg, ...);
+
+/* What makes a line one of the security record, which is written at every level: it bears
+ * audit:true and these, whose words are those of the Go driver (core/audit.h). */
+struct log_audit {
+	const char *event, *category;
+	const char *severity; /* info, warning, error, critical */
+	const char *outcome;  /* success, failure, denied */
+};
+/* As log_write; audit NULL = no such line. */
+void log_write_audit(enum log_level level, const struct log_audit *audit,
+		     const char *module, const char *msg, ...);
 
 #define log_error(mod, ...) log_write(LOG_ERROR, mod, __VA_ARGS__, LOG_END)
 #define log_warn(mod, ...) log_write(LOG_WARN, mod, __VA_ARGS__, LOG_END)

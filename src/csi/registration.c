@@ -193,7 +193,8 @@ static void do_binding(struct registration *r)
 		(void)err_set(&err, ERR_NOT_FOUND, "its directory is not there");
 	if (log_may(&rate, clock_now_ms(r->op.loop), WARN_MS))
 		log_warn("node", "cannot register with the kubelet yet",
-			 KS("socket", r->conf.socket), KS("err", err.msg));
+			 KS("socket", r->conf.socket), KS("err", err.msg),
+			 KU("skipped", rate.skipped));
 	wait_for(r, ST_WAITING, RETRY_MS);
 }
 

@@ -79,7 +79,7 @@ static void fail(struct events *e, enum event_outcome out, const char *why)
 		log_warn("k8s", "an Event could not be posted",
 			 KS("namespace", e->current->ns), KS("claim", e->current->claim),
 			 KS("reason", e->current->reason), KS("err", why),
-			 KU("failures", e->n_failed));
+			 KU("failures", e->n_failed), KU("skipped", rate.skipped));
 	finish(e, out);
 }
 
@@ -226,7 +226,8 @@ void events_emit(struct events *e, const struct k8s_event *ev)
 	    log_may(&rate, now_ms(e), WARN_MS))
 		log_warn("k8s", "Events are dropped: too many at once",
 			 KS("namespace", ev->ns), KS("claim", ev->claim),
-			 KS("reason", ev->reason), KU("dropped", e->book.n_dropped));
+			 KS("reason", ev->reason), KU("dropped", e->book.n_dropped),
+			 KU("skipped", rate.skipped));
 	if (e->op.state == ST_IDLE && !clock_timer_is_running(&e->pace))
 		clock_timer_start(e->op.loop, &e->pace, 0, on_pace);
 }

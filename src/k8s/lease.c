@@ -132,7 +132,7 @@ static void fail(struct lease *l, const struct err *err)
 	if (log_may(&rate, clock_now_ms(l->op.loop), WARN_MS))
 		log_warn("k8s", "the Lease cannot be read or written",
 			 KS("lease", l->conf.name), KS("err", err->msg),
-			 KU("failures", l->n_failed));
+			 KU("failures", l->n_failed), KU("skipped", rate.skipped));
 	rest(l, true);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/audit.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "metrics/registry.h"
@@ -211,8 +212,24 @@ static void tell_lost(const struct nvme_req *req, const char *line)
 			  KS("error", lost));
 }
 
+static void audit(const struct nvme_req *req, const struct err *err)
+{
+	const char *nqn = req->nqn ? req->nqn : "";
+
+	if (req->kind == NVME_ATTACH && err->code == ERR_OK)
+		log_audit(AUDIT_NVME_CONNECTED, "node", "connected to a volume",
+			  KS("volume", req->id), KS("nqn", nqn));
+	else if (req->kind == NVME_ATTACH)
+		log_audit(AUDIT_NVME_FAILED, "node", "no connection to a volume",
+			  KS("volume", req->id), KS("nqn", nqn), KS("error", err->msg));
+	else if (req->kind == NVME_DETACH && err->code == ERR_OK)
+		log_audit(AUDIT_NVME_DISCONNECTED, "node", "disconnected from a volume",
+			  KS("volume", req->id), KS("nqn", nqn));
+}
+
 static void count(const struct request *q, const struct err *err)
 {
+	audit(q->req, err);
 	enum metric_status status = err->code == ERR_OK ? METRIC_SUCCESS : METRIC_FAILURE;
 
 	switch (q->req->kind) {

@@ -1,6 +1,6 @@
 #include "rds/pool.h"
 
-#include "core/log.h"
+#include "core/audit.h"
 #include "core/mem.h"
 #include "core/rand.h"
 #include "metrics/registry.h"
@@ -113,10 +113,11 @@ static void on_ssh_ready(struct ssh *ssh)
 	unsigned live;
 
 	count(p, &load, &live);
-	if (live == 0) {
-		p->generation++;
-		log_info("rds", "connected to the box", KS("address", p->conf.address));
-	}
+	p->generation += live == 0;
+	log_audit(AUDIT_SSH_CONNECTED, "rds", "connected to the box",
+		  KS("address", p->conf.address), KS("user", p->conf.user),
+		  KB("host_key_verified", !p->conf.is_insecure),
+		  KU("sessions", live + 1));
 	s->state = SLOT_IDLE;
 	note_found(p);
 	p->stats.connects++;
@@ -127,13 +128,18 @@ static void on_ssh_ready(struct ssh *ssh)
 
 static void note_failure(struct pool *p, const struct err *err)
 {
+	static struct log_rate rate;
+	uint64_t now_ms = clock_now_ms(p->op.loop);
 	uint32_t wait_ms;
 
 	if (p->backoff.failures == 0)
-		log_warn("rds", "no connection to the box",
-			 KS("address", p->conf.address), KS("error", err->msg));
+		rate.next_ms = 0;
+	if (log_may(&rate, now_ms, POOL_TELL_MS))
+		log_audit(AUDIT_SSH_FAILED, "rds", "no connection to the box",
+			  KS("address", p->conf.address), KS("user", p->conf.user),
+			  KS("error", err->msg), KU("skipped", rate.skipped));
 	wait_ms = backoff_next_ms(&p->backoff, rand_below(UINT32_MAX));
-	p->retry_at_ms = clock_now_ms(p->op.loop) + wait_ms;
+	p->retry_at_ms = now_ms + wait_ms;
 	p->last = *err;
 }
 

@@ -18,6 +18,7 @@ enum {
 	POOL_BACKOFF_MS = 200,
 	POOL_BACKOFF_MAX_MS = 15000,
 	POOL_TRIES = 3,
+	POOL_TELL_MS = 60000, /* of one outage, so often */
 };
 
 struct pool_slot {

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/audit.h"
 #include "core/mem.h"
 #include "rds/ssh_container.h"
 #include "rds/ssh_key.h"
@@ -183,9 +183,10 @@ static void audit_mismatch(struct ssh *s, const struct ssh_host_key *pin)
 		memcpy(hash, theirs, 32);
 		ssh_fingerprint(hash, offered);
 	}
-	log_error("rds", "the box's host key is not the pinned one", KB("audit", true),
-		  KS("event", "host_key_mismatch"), KS("address", s->conf->address),
-		  KS("pinned", wanted), KS("offered", offered));
+	log_audit(AUDIT_HOST_KEY_MISMATCH, "rds",
+		  "the box's host key is not the pinned one",
+		  KS("address", s->conf->address), KS("pinned", wanted),
+		  KS("offered", offered));
 	op_fail(&s->op, ERR_UNAVAILABLE, "host key mismatch: refused");
 }
 
@@ -244,12 +245,14 @@ int ssh_hello_prove(struct ssh *s)
 	if (rc == LIBSSH2_ERROR_ALLOC)
 		op_fail(&s->op, ERR_EXHAUSTED, "out of memory");
 	else if (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||
-		 rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
+		 rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED) {
+		log_audit(AUDIT_SSH_REFUSED, "rds", "the box refused our key",
+			  KS("address", s->conf->address), KS("user", s->conf->user));
 		op_fail(&s->op, ERR_UNAVAILABLE,
 			"the box refused the key of user %.32s (an RSA key needs libssh2 "
 			"1.11, this is %s)",
 			s->conf->user, libssh2_version(0));
-	else {
+	} else {
 		(void)ssh_error(s, "authentication", &err);
 		op_fail_err(&s->op, &err);
 	}

@@ -1,6 +1,7 @@
 #include "support/t.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/log.h"
@@ -174,7 +175,101 @@ Test(log, one_line_an_interval_for_each_site)
 	cr_assert(log_may(&r, 100, 1000));
 	cr_assert(!log_may(&r, 100, 1000));
 	cr_assert(!log_may(&r, 1099, 1000));
-	cr_assert_eq(r.skipped, 2);
 	cr_assert(log_may(&r, 1100, 1000));
+	cr_assert_eq(r.skipped, 2, "the line says how many went before it");
 	cr_assert(!log_may(&r, 1101, 1000));
+	cr_assert(log_may(&r, 2100, 1000));
+	cr_assert_eq(r.skipped, 1, "each is told once");
+	cr_assert(log_may(&r, 3100, 1000));
+	cr_assert_eq(r.skipped, 0);
+}
+
+/* What of a value must come out again at the other end, byte for byte. */
+static bool is_plain(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s >= 0x80)
+			return false;
+	return true;
+}
+
+/* Random values out of what hurts: quotes, escapes, controls, broken and whole UTF-8,
+ * newlines, JSON. */
+static void random_value(char *out, size_t size)
+{
+	static const char *const parts[] = {
+		"\"",
+		"\\",
+		"\n",
+		"\r\n",
+		"\x1b[31m",
+		"\x7f",
+		"\xc3\xa9",
+		"\xc3",
+		"\xff",
+		"\xe2\x80\xa8",
+		"\xe2\x80",
+		"\xc2\x9b",
+		"\xf0\x9f\x92\xbe",
+		"\xf0\x9f",
+		"\",\"",
+		"{\"a\":1}",
+		"=",
+		"a b",
+		"\xed\xa0\x80",
+		"\xc0\xaf",
+		"\t",
+		"\x01",
+		"pvc-1",
+		"\\u0000",
+		"\xe2\x80\xae",
+	};
+	size_t n = 0;
+
+	while (n + 8 < size && rand() % 40)
+		n += (size_t)snprintf(
+			out + n, size - n, "%s",
+			parts[(unsigned)rand() % (sizeof(parts) / sizeof(parts[0]))]);
+	out[n] = '\0';
+}
+
+/* Nothing that a terminal takes for a command, and no second line. */
+static void check_bytes(void)
+{
+	for (size_t i = 0; i + 1 < text_len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		cr_assert(c >= 0x20 && c != 0x7f, "%zu: %02x", i, c);
+		cr_assert(c != 0xc2 || (unsigned char)text[i + 1] >= 0xa0);
+		cr_assert_neq(strncmp(text + i, "\xe2\x80\xa8", 3), 0);
+		cr_assert_neq(strncmp(text + i, "\xe2\x80\xae", 3), 0);
+	}
+}
+
+Test(log, no_value_whatever_breaks_a_line)
+{
+	char a[700], b[700], c[40];
+	json_t *v;
+
+	srand(7);
+	for (int i = 0; i < 3000; i++) {
+		random_value(a, sizeof(a));
+		random_value(b, sizeof(b));
+		random_value(c, sizeof(c));
+		log_open(LOG_INFO, i % 4 != 0);
+		t_capture();
+		log_info("csi", a, KS("volume", b), KS("node", c), KU("n", 7));
+		release();
+		check_bytes();
+		if (i % 4 == 0) {
+			cr_assert_eq(strchr(text, '\n'), text + text_len - 1);
+			continue;
+		}
+		v = one_line();
+		cr_assert_eq(json_integer_value(json_object_get(v, "n")), 7, "%s", text);
+		cr_assert_eq(json_object_size(v), 7);
+		if (is_plain(c))
+			cr_assert_str_eq(field(v, "node"), c);
+		json_decref(v);
+	}
 }

@@ -90,7 +90,8 @@ static void settle(struct annotate *a)
 	if (err->code != ERR_OK && err->code != ERR_NOT_FOUND && !op_failed(&a->op) &&
 	    log_may(&rate, clock_now_ms(a->csi->loop), LOG_EVERY_MS))
 		log_warn("csi", "a PV's annotations could not be written",
-			 KS("pv", a->under_way->pv), KS("error", err->msg));
+			 KS("pv", a->under_way->pv), KS("error", err->msg),
+			 KU("skipped", rate.skipped));
 	k8s_object_free(a->req.object);
 	a->req.object = NULL;
 	mem_free(a->under_way);

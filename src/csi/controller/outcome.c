@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/log.h"
+#include "core/audit.h"
 #include "csi/controller/annotate.h"
 #include "csi/controller/attachments.h"
 #include "csi/controller/change.h"
@@ -242,9 +242,9 @@ void outcome_fenced(struct change *c)
 	name_holders(c, cut, nodes);
 	format_time(off, c->fence.off_at);
 	format_time(renamed, c->fence.renamed_at);
-	log_info("csi", "nodes cut off", KS("volume", c->id), KS("nodes", nodes),
-		 KS("export_off_read_back", off), KS("nqn_read_back", renamed),
-		 KS("nqn", c->volume.nqn), KB("audit", true));
+	log_audit(AUDIT_FENCED, "csi", "nodes cut off", KS("volume", c->id),
+		  KS("nodes", nodes), KS("export_off_read_back", off),
+		  KS("nqn_read_back", renamed), KS("nqn", c->volume.nqn));
 	if (!c->csi->k8s)
 		return;
 	watched_release(attachments_watched(a), c->id, &all);

@@ -158,7 +158,7 @@ static void failed(struct vmi_turn *t)
 	if (log_may(&rate, now_ms(t), WARN_MS))
 		log_warn("ctl", "a volume's virtual machine cannot be found out",
 			 KS("volume", t->volume), KS("claim", t->claim),
-			 KS("err", t->req.op.err.msg));
+			 KS("err", t->req.op.err.msg), KU("skipped", rate.skipped));
 	t->key[0] = '\0';
 	found_nothing(t, FAILED_TTL_MS);
 }

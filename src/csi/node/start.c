@@ -233,7 +233,8 @@ static bool do_locking(struct node_start *s)
 	if (rc > 0) {
 		if (log_may(&rate, clock_now_ms(s->op.loop), PATIENCE_MS))
 			log_info("node", "waiting for an earlier process to end",
-				 KS("records", s->state_dir));
+				 KS("records", s->state_dir),
+				 KU("skipped", rate.skipped));
 		clock_timer_start(s->op.loop, &s->again, LOCK_AGAIN_MS, on_again);
 		return true;
 	}
