@@ -134,7 +134,7 @@ const struct metric_row metric_rows[] = {
 	CTL("rds_hardware_psu1_temperature_celsius", "", FIGURES, UP),
 	CTL("rds_hardware_psu2_temperature_celsius", "", FIGURES, UP),
 	CTL("rds_hardware_disk_pool_size_bytes", "", FIGURES, SOME),
-	CTL("rds_hardware_disk_pool_used_bytes", "", STAGE, UP),
+	CTL("rds_hardware_disk_pool_used_bytes", "", CREATE, UP),
 	CTL("rds_hardware_sensor", "name=\"fan1-speed\"", FIGURES, UP),
 	CTL("rds_hardware_sensor_state", "state=\"fail\"", FIGURES, ONE),
 	CTL("rds_csi_rds_polls_total", "success", FIGURES, UP),

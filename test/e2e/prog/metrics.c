@@ -68,6 +68,24 @@ static void tell_missing(enum metric_cause cause, const bool *seen)
 			      world_causes[cause].name);
 }
 
+/* For whoever wants to see them: what was told before the last cause, and where
+ * (conformance_metrics.sh). */
+static void keep(const char *page, const char *name)
+{
+	const char *dir = getenv("METRICS_PAGES");
+	char path[300];
+	FILE *f;
+
+	if (!dir || !page)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "we");
+	if (CHECK(f != NULL, "%s cannot be written", path)) {
+		fputs(page, f);
+		fclose(f);
+	}
+}
+
 static void bring_about(enum metric_cause cause)
 {
 	const struct world_cause *c = &world_causes[cause];
@@ -77,6 +95,8 @@ static void bring_about(enum metric_cause cause)
 	memset(seen, 0, sizeof(seen));
 	before[0] = w.ctl.pid > 0 ? scrape(false) : NULL;
 	before[1] = w.node.pid > 0 && cause != CAUSE_ORPHAN ? scrape(true) : NULL;
+	keep(before[0], "controller.txt");
+	keep(before[1], "node.txt");
 	if (c->begin())
 		while (look(cause, seen) && e2e_now_ms() < end) {
 			rpc_turn(&w.ctl, 40);
@@ -92,7 +112,13 @@ static void bring_about(enum metric_cause cause)
 
 static void each_moves(void)
 {
+	char targets[200];
+
 	world_open();
+	snprintf(targets, sizeof(targets),
+		 "[{\"targets\":[\"127.0.0.1:%u\",\"127.0.0.1:%u\"]}]\n", w.ctl_port,
+		 w.node_port);
+	keep(targets, "targets.json");
 	for (int c = 0; c < CAUSE_N && !e2e_failed(); c++)
 		bring_about((enum metric_cause)c);
 	world_close();
