@@ -3,7 +3,12 @@
 #include "fakes/call_seam.h"
 
 #include "core/log.h"
-#include "fakes/slow_k8s.h"
+
+/* The file that includes this has included one of these before:
+ *   ctl_two_fake.h   the port's double, and watches that are lists of what is to come
+ *   ctl_two_wire.h   the real client over HTTP, and a simulated API server
+ * Both have struct cluster, what the API server has, and struct view, what one controller
+ * sees of it. */
 
 /* Two controllers over one box and one cluster, of which each sees what its watches have
  * brought so far, up to a minute late and each kind by a time of its own. The Lease
@@ -37,14 +42,14 @@ struct node {
 struct controller {
 	struct csi csi;
 	struct dispatch dispatch;
-	struct slow_k8s k8s;
+	struct view view;
 	bool is_dying; /* what it answers nobody hears */
 };
 
 struct world {
 	struct t_loop l;
 	struct fake_rds box;
-	struct fake_k8s api;
+	struct cluster cluster;
 	struct controller c[N_CONTROLLERS];
 	struct place places[N_VOLUMES * N_NODES];
 	struct node nodes[N_NODES];
@@ -146,9 +151,9 @@ static void put_node(unsigned n)
 			o.n_in_use++;
 		}
 	if (w->nodes[n].is_there)
-		fake_k8s_put(&w->api, &o.o);
+		cluster_put_node(&w->cluster, &o);
 	else
-		fake_k8s_remove(&w->api, K8S_NODE, NULL, node_names[n]);
+		cluster_remove(&w->cluster, K8S_NODE, node_names[n]);
 }
 
 static void put_va(struct place *p)
@@ -163,9 +168,9 @@ static void put_va(struct place *p)
 
 	snprintf(name, sizeof(name), "csi-%u-%u", p->v, p->n);
 	if (p->has_va)
-		fake_k8s_put(&w->api, &va.o);
+		cluster_put_va(&w->cluster, &va);
 	else
-		fake_k8s_remove(&w->api, K8S_VA, NULL, name);
+		cluster_remove(&w->cluster, K8S_VA, name);
 }
 
 /* Both controllers have heard what the node does now. What a watch has not brought yet
@@ -173,16 +178,9 @@ static void put_va(struct place *p)
  * the Node object can tell. */
 static bool is_heard(unsigned n)
 {
-	const struct k8s_object *truth =
-		fake_k8s_find(&w->api, K8S_NODE, NULL, node_names[n]);
-
-	for (unsigned i = 0; i < N_CONTROLLERS; i++) {
-		const struct k8s_object *o =
-			k8s_store_find(&w->c[i].k8s.k8s.stores[K8S_NODE], node_names[n]);
-
-		if (!o != !truth || (o && strcmp(o->version, truth->version) != 0))
+	for (unsigned i = 0; i < N_CONTROLLERS; i++)
+		if (!view_has_node(&w->c[i].view, node_names[n]))
 			return false;
-	}
 	return true;
 }
 
@@ -199,7 +197,7 @@ static void turn(void)
 	uv_run(&w->l.uv, UV_RUN_NOWAIT);
 	clock_advance(&w->l.uv, chance(4) ? 1 : chance(2000));
 	for (unsigned i = 0; i < N_CONTROLLERS; i++)
-		slow_k8s_turn(&w->c[i].k8s);
+		view_turn(&w->c[i].view);
 	unsigned n_late = fake_rds_n_late(&w->box);
 
 	if (n_late && chance(100) < 3)
@@ -208,6 +206,7 @@ static void turn(void)
 
 static void begin_controller(struct controller *c)
 {
+	c->csi.k8s = view_port(&c->view);
 	c->csi.attachments = attachments_new(&c->csi, NULL);
 	cr_assert_not_null(c->csi.attachments);
 	c->is_dying = false;
@@ -234,7 +233,7 @@ static void kill_controller(unsigned i)
 	w->n_kills++;
 	end_controller(&w->c[i]);
 	settle_calls();
-	slow_k8s_restart(&w->c[i].k8s);
+	view_restart(&w->c[i].view, turn);
 	begin_controller(&w->c[i]);
 }
 
@@ -244,13 +243,13 @@ static void move_lease(void)
 
 	w->n_moves++;
 	for (unsigned i = 0; i < N_CONTROLLERS; i++)
-		w->c[i].k8s.is_leader = i == to;
+		w->c[i].view.is_leader = i == to;
 }
 
 static unsigned leader(void)
 {
 	for (unsigned i = 0; i < N_CONTROLLERS; i++)
-		if (w->c[i].k8s.is_leader)
+		if (w->c[i].view.is_leader)
 			return i;
 	return 0;
 }
@@ -438,18 +437,8 @@ static void shake(void)
 	else if (dice < 14)
 		change_node();
 	else if (dice < 24)
-		w->c[chance(N_CONTROLLERS)].k8s.delay_ms[chance(K8S_WATCHED)] =
+		w->c[chance(N_CONTROLLERS)].view.delay_ms[chance(K8S_WATCHED)] =
 			chance(3) ? chance(60 * 1000) : 0;
-}
-
-static void forget_requests(void)
-{
-	for (unsigned i = 0; i < w->api.n_requests; i++)
-		if (!w->api.requests[i].is_over)
-			return;
-	for (unsigned i = 0; i < w->api.n_requests; i++)
-		free(w->api.requests[i].body);
-	w->api.n_requests = 0;
 }
 
 static void run(unsigned n_done)
@@ -462,8 +451,7 @@ static void run(unsigned n_done)
 		work_on(place(chance(N_VOLUMES), chance(N_NODES)));
 		turn();
 		settle_calls();
-		if (w->api.n_requests > 1000)
-			forget_requests();
+		cluster_forget(&w->cluster);
 	}
 }
 
@@ -480,11 +468,11 @@ static void open_world(uint64_t seed)
 	fake_rds_open(&w->box, &w->l.uv, "cluster-1");
 	w->box.choose = choose;
 	w->box.on_effect = look;
-	fake_k8s_open(&w->api, &w->l.uv, "rds.csi.srvlab.io");
+	cluster_open(&w->cluster, &w->l.uv);
 	for (unsigned n = 0; n < N_NODES; n++) {
 		w->nodes[n] = (struct node){ .is_there = true, .is_ready = true };
 		put_node(n);
-		fake_k8s_csinode(&w->api, node_names[n], true);
+		cluster_put_csinode(&w->cluster, node_names[n]);
 	}
 	for (unsigned v = 0; v < N_VOLUMES; v++) {
 		struct rds_volume *row = fake_rds_add(&w->box, volumes[v], 1 << 30);
@@ -492,21 +480,20 @@ static void open_world(uint64_t seed)
 		row->record = (struct rds_record){ .kind = RDS_RECORD_OURS,
 						   .nonce = "0badcafe",
 						   .cluster = "cluster-1" };
-		fake_k8s_pv(&w->api, pvs[v], volumes[v]);
+		cluster_put_pv(&w->cluster, pvs[v], volumes[v]);
 		for (unsigned n = 0; n < N_NODES; n++)
 			*place(v, n) = (struct place){ .v = v, .n = n };
 	}
 	for (unsigned i = 0; i < N_CONTROLLERS; i++) {
 		struct controller *c = &w->c[i];
 
-		slow_k8s_open(&c->k8s, &w->api);
+		view_open(&c->view, &w->cluster, i);
 		c->csi = (struct csi){ .loop = &w->l.uv,
 				       .driver_name = "rds.csi.srvlab.io",
 				       .is_controller = true,
 				       .node_id = "",
 				       .cluster_id = "cluster-1",
 				       .rds = &w->box.rds,
-				       .k8s = &c->k8s.k8s,
 				       .rds_address = "10.0.0.1",
 				       .fence_settle_ms = 2000,
 				       .attach = { 30 * 1000, 300 * 1000 } };
@@ -514,7 +501,7 @@ static void open_world(uint64_t seed)
 		dispatch_init(&c->dispatch, &c->csi, tables, 1);
 		begin_controller(c);
 	}
-	w->c[0].k8s.is_leader = true;
+	w->c[0].view.is_leader = true;
 }
 
 static void close_world(void)
@@ -525,11 +512,11 @@ static void close_world(void)
 		end_controller(&w->c[i]);
 	settle_calls();
 	for (unsigned i = 0; i < N_CONTROLLERS; i++) {
-		slow_k8s_close(&w->c[i].k8s);
+		view_close(&w->c[i].view, turn);
 		map_fini(&w->c[i].csi.inflight);
 	}
 	fake_rds_close(&w->box);
-	fake_k8s_close(&w->api);
+	cluster_close(&w->cluster);
 	t_loop_close(&w->l);
 	mem_free(gone);
 	cr_assert_eq(mem_live(), 0);

@@ -288,6 +288,7 @@ static void handle(struct sim_conn *c, const char *head, const char *body)
 	else {
 		if (f.what == SIM_CUT)
 			c->allow = f.at;
+		(void)header(head, "User-Agent", c->agent, sizeof(c->agent));
 		if (t.is_watch)
 			sim_begin_watch(c, &t);
 		else

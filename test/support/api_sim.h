@@ -50,6 +50,10 @@ struct api_sim {
 	char *log[1024];
 	/* Called for every request that is about to be served. */
 	void (*on_request)(struct api_sim *s, const char *method, const char *target);
+	/* NULL: delays are those of api_sim_delay. Else asked for each watch, by the
+	 * User-Agent of who watches: how long after it happened an event is sent. */
+	uint64_t (*delay_of)(const struct api_sim *s, const char *agent,
+			     const char *kind);
 	void *arg;
 	/* Private. */
 	struct {

@@ -76,7 +76,8 @@ struct sim_conn {
 	/* A watch. */
 	bool is_watch, wants_bookmarks;
 	unsigned kind;
-	uint64_t sent, end_ms; /* version of the last event sent; its end, or 0 */
+	uint64_t sent, end_ms; /* up to this version all is sent; its end, or 0 */
+	char agent[32];	       /* who watches: User-Agent */
 	struct clock_timer end, bookmark, delayed;
 };
 

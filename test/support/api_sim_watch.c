@@ -18,17 +18,43 @@ static void send_event(struct sim_conn *c, const struct sim_event *e)
 
 static void on_delayed(struct clock_timer *t);
 
+static uint64_t delay_of(const struct sim_conn *c)
+{
+	const struct api_sim *s = c->s;
+
+	return s->delay_of ? s->delay_of(s, c->agent, sim_kinds[c->kind].name)
+			   : s->data[c->kind].delay_ms;
+}
+
+/* The first event after the version; n_events when there is none. */
+static size_t first_after(const struct api_sim *s, uint64_t version)
+{
+	size_t low = 0, high = s->n_events;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (s->events[mid].version <= version)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /* What has happened since, as far as its delay is over. */
 static void catch_up(struct sim_conn *c)
 {
 	struct api_sim *s = c->s;
-	uint64_t now = clock_now_ms(s->loop), delay = s->data[c->kind].delay_ms;
+	uint64_t now = clock_now_ms(s->loop), delay = delay_of(c);
 
-	for (size_t i = 0; i < s->n_events; i++) {
+	for (size_t i = first_after(s, c->sent); i < s->n_events; i++) {
 		const struct sim_event *e = &s->events[i];
 
-		if (e->kind != c->kind || e->version <= c->sent)
+		if (e->kind != c->kind) {
+			c->sent = e->version; /* nothing of its own is older */
 			continue;
+		}
 		if (s->data[c->kind].is_held)
 			break;
 		if (e->at_ms + delay > now) {
@@ -62,8 +88,8 @@ static void bookmark(struct sim_conn *c)
 	if (!c->wants_bookmarks || c->is_ending || c->s->data[c->kind].is_held)
 		return;
 	/* Only when nothing is on its way that is older. */
-	for (size_t i = 0; i < c->s->n_events; i++)
-		if (c->s->events[i].kind == c->kind && c->s->events[i].version > c->sent)
+	for (size_t i = first_after(c->s, c->sent); i < c->s->n_events; i++)
+		if (c->s->events[i].kind == c->kind)
 			return;
 	n = snprintf(line, sizeof(line),
 		     "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":"
