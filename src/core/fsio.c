@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int fail(struct err *err, const char *what, const char *path)
@@ -115,6 +117,27 @@ int fsio_write(const char *path, const void *data, size_t n, struct err *err)
 int fsio_replace(const char *path, const void *data, size_t n, struct err *err)
 {
 	return put(path, data, n, false, err);
+}
+
+/* Of one page the kernel takes a write whole, or, killed before it, not at all. */
+enum { UNCUT_MAX = 4096 };
+
+/* A rename over what is there makes a file system that allocates late (ext4) write the
+ * new one out at once, and a new file is made and an old one deleted each time: together
+ * most of what a small write costs. */
+int fsio_overwrite(const char *path, const void *data, size_t n, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool is_done = false;
+	struct stat st;
+
+	if (fd >= 0) {
+		is_done = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+			  (uint64_t)st.st_size <= n && n <= UNCUT_MAX &&
+			  pwrite(fd, data, n, 0) == (ssize_t)n;
+		is_done = close(fd) == 0 && is_done;
+	}
+	return is_done ? 0 : fsio_replace(path, data, n, err);
 }
 
 int fsio_remove(const char *path, struct err *err)

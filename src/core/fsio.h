@@ -15,6 +15,9 @@ int fsio_write(const char *path, const void *data, size_t n, struct err *err);
 /* The same without a sync: whole for whoever reads it while this system runs, whatever
  * becomes of this process; after a power cut there may be anything or nothing. */
 int fsio_replace(const char *path, const void *data, size_t n, struct err *err);
+/* The same, cheaper where what is there is not longer: then it is overwritten by a single
+ * write, which a kill does not cut. For small files that no other process reads. */
+int fsio_overwrite(const char *path, const void *data, size_t n, struct err *err);
 /* Removes the file and syncs its directory; one that is not there is removed. */
 int fsio_remove(const char *path, struct err *err);
 /* Opens (makes, mode 0600) the file and takes its flock without waiting. ABORTED when

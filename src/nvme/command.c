@@ -240,6 +240,8 @@ static int get_result(struct nvme_req *req, const char *line)
 	case NVME_ATTACH:
 		if (reply_get_str(line, "ns_id", req->ns_id, sizeof(req->ns_id)))
 			req->ns_id[0] = '\0';
+		if (reply_get_str(line, "host", req->source_now, sizeof(req->source_now)))
+			req->source_now[0] = '\0';
 		return get_device(line, &req->device);
 	case NVME_RESCAN:
 		return get_device(line, &req->device);

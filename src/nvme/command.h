@@ -7,7 +7,7 @@
 
 /* A request as the one child that does it, and that child's end as the request's result.
  * Pure. What every back end shares; attach, detach and rescan come from the back end. */
-enum { COMMAND_MAX_ARGS = 12 };
+enum { COMMAND_MAX_ARGS = 13 };
 
 struct command {
 	const char

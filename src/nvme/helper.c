@@ -25,7 +25,7 @@ static const struct {
 	{ "loop-detach", 2, helper_loop_detach },
 	{ "loop-rescan", 1, helper_loop_rescan },
 	{ "ask", 6, helper_ask },
-	{ "nvme-attach", 8, helper_nvme_attach },
+	{ "nvme-attach", 9, helper_nvme_attach },
 	{ "nvme-detach", 2, helper_nvme_detach },
 	{ "nvme-cut", 2, helper_nvme_cut },
 	{ "nvme-cut-others", 3, helper_nvme_cut_others },

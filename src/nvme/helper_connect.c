@@ -1,17 +1,13 @@
-#include <errno.h>
 #include <fcntl.h>
-#include <libnvme.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syslog.h>
 #include <unistd.h>
 
+#include "nvme/fabrics.h"
 #include "nvme/helper_nvme.h"
 #include "nvme/uevent.h"
 
 enum {
-	N_SETTINGS = 6,
 	/* A namespace appears 1 to 10 ms after its session (kernel 6.1, in emulation). */
 	NAMESPACE_WITHIN_MS = 10000,
 	RESCANNED_WITHIN_MS = 5000,
@@ -23,6 +19,7 @@ enum {
 /* The arguments, in this order. */
 struct attach {
 	const char *nqn, *host_nqn, *host_id, *hosts, *address, *port, *settings, *mode;
+	bool is_new; /* none was there a moment ago */
 	int events;
 	struct nvme_sessions sessions;
 	struct nvme_session *session; /* the one that counts, NULL = none */
@@ -103,75 +100,23 @@ static int await(struct attach *a, enum nvme_state state, uint64_t limit_ms,
 /* ---- connecting
  * -------------------------------------------------------------------------- */
 
-static int parse_settings(const char *text, struct nvme_fabrics_config *cfg)
-{
-	int *const fields[N_SETTINGS] = { &cfg->nr_io_queues,	&cfg->queue_size,
-					  &cfg->ctrl_loss_tmo,	&cfg->reconnect_delay,
-					  &cfg->keep_alive_tmo, &cfg->fast_io_fail_tmo };
-	int v[N_SETTINGS];
-
-	if (sscanf(text, "%d,%d,%d,%d,%d,%d", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]) !=
-	    N_SETTINGS)
-		return -1;
-	for (unsigned i = 0; i < N_SETTINGS; i++)
-		if (v[i] != NVME_UNSET)
-			*fields[i] = v[i];
-	return 0;
-}
-
-/* libnvme tells the kernel's own error in its log alone. EIO is what the kernel makes of
- * every refusal. */
-static int tell(int log, struct err *err)
-{
-	char text[512];
-	ssize_t n = pread(log, text, sizeof(text) - 1, 0);
-	const char *colon;
-
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	colon = strrchr(text, ':');
-	if (colon && strcmp(colon + 1, " Input/output error") == 0)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "the target refuses: it exports no such NQN, or not to "
-			       "this host");
-	return err_set(err, ERR_UNAVAILABLE, "connect:%.120s",
-		       colon ? colon + 1 : " the kernel does not");
-}
-
-/* 0 also when another session with that NQN is in the way: what is there is looked at. */
-static int connect_by(nvme_root_t root, const struct attach *a, int log, struct err *err)
-{
-	nvme_host_t h = nvme_lookup_host(root, a->host_nqn, a->host_id);
-	struct nvme_fabrics_config cfg;
-	nvme_ctrl_t c;
-
-	nvmf_default_config(&cfg);
-	if (parse_settings(a->settings, &cfg))
-		return err_set(err, ERR_INTERNAL, "settings: %.64s", a->settings);
-	c = nvme_create_ctrl(root, a->nqn, "tcp", a->address, NULL, NULL, a->port);
-	if (!h || !c)
-		return err_nomem(err);
-	if (nvmf_add_ctrl(h, c, &cfg) == 0 || errno == ENVME_CONNECT_ALREADY)
-		return 0;
-	return tell(log, err);
-}
-
+/* Also when another session with that NQN is in the way: what is there is looked at. */
 static int connect_new(struct attach *a, struct err *err)
 {
-	int log = memfd_create("log", MFD_CLOEXEC), rc;
-	FILE *f = log < 0 ? NULL : fdopen(log, "w");
-	nvme_root_t root;
+	const struct fabrics to = { .nqn = a->nqn,
+				    .host_nqn = a->host_nqn,
+				    .host_id = a->host_id,
+				    .address = a->address,
+				    .port = a->port,
+				    .settings = a->settings };
 
-	if (!f)
-		return helper_fail(err, "make", "a log");
-	(void)setvbuf(f, NULL, _IONBF, 0);
-	root = nvme_create_root(f, LOG_INFO);
 	a->session = NULL;
-	rc = root ? connect_by(root, a, log, err) : err_nomem(err);
-	if (root)
-		nvme_free_tree(root);
-	(void)fclose(f);
-	return rc;
+	if (fabrics_connect(&to, a->sessions.at[0].ctrl, err))
+		return -1;
+	a->sessions.n = a->sessions.at[0].ctrl[0] != '\0';
+	if (a->sessions.n)
+		a->session = &a->sessions.at[0];
+	return 0;
 }
 
 /* ---- the whole way
@@ -207,9 +152,9 @@ static int reach(struct attach *a, struct err *err)
 		[NVME_EMPTY] = "the target shows no namespace",
 		[NVME_GOING] = "an earlier session is still being deleted",
 	};
-	enum nvme_state state;
+	enum nvme_state state = NVME_ABSENT;
 
-	if (await(a, NVME_GOING, BACK_WITHIN_MS, &state, err) ||
+	if ((!a->is_new && await(a, NVME_GOING, BACK_WITHIN_MS, &state, err)) ||
 	    (state == NVME_RECOVERING &&
 	     await(a, NVME_RECOVERING, BACK_WITHIN_MS, &state, err)))
 		return -1;
@@ -249,6 +194,7 @@ int helper_nvme_attach(char *const *argv, struct reply *r, struct err *err)
 			    .port = argv[5],
 			    .settings = argv[6],
 			    .mode = argv[7],
+			    .is_new = strcmp(argv[8], "new") == 0,
 			    .events = uevent_open() };
 	char ns_id[NVME_UUID_MAX + 1];
 	uint64_t size;
@@ -261,5 +207,6 @@ int helper_nvme_attach(char *const *argv, struct reply *r, struct err *err)
 	    see_size(&a, fd, size, err) || helper_set_readonly(fd, a.mode, err))
 		return -1;
 	reply_add_str(r, "ns_id", ns_id);
+	reply_add_str(r, "host", a.session->host_nqn);
 	return helper_add_device(fd, a.dev.path, r, err);
 }

@@ -19,7 +19,8 @@ helper_verb_fn helper_loop_rescan; /* DEVICE → device members */
 helper_verb_fn helper_ask;
 /* In HOSTS the host NQNs that count are joined by commas. */
 helper_verb_fn helper_nvme_attach;     /* NQN HOSTNQN HOSTID HOSTS ADDRESS PORT SETTINGS
-					  ro|rw → device members, ns_id */
+					  ro|rw new|any → device members, ns_id,
+					  host; new: no session was there */
 helper_verb_fn helper_nvme_detach;     /* NQN HOSTS → maybe lost, an error's text */
 helper_verb_fn helper_nvme_cut;	       /* NQN HOSTS */
 helper_verb_fn helper_nvme_cut_others; /* NQN BASE HOSTS */

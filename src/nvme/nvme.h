@@ -63,6 +63,8 @@ struct nvme_req {
 	struct nvme_content content;
 	struct nvme_stats stats;
 	char ns_id[NVME_UUID_MAX + 1]; /* ATTACH */
+	/* ATTACH: the source of the session that was made or joined, "" = a look tells */
+	char source_now[NVME_NQN_MAX + 1];
 	bool is_refused;	       /* ASK */
 	char other[NVME_UUID_MAX + 1]; /* SYNC: that file system, "" = none: synced */
 	/* Valid when op.err is not ERR_OK: a child is still in the kernel. */
@@ -74,6 +76,11 @@ struct nvme_ops {
 		      void (*done)(struct op *op));
 	int (*look)(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
 		    struct err *err);
+	/* Quicker than a look, and says less: the topmost mount at path is of that
+	 * device, and that has this NQN. false also when it cannot be told so: then a
+	 * look tells. NULL = this back end has looks alone. */
+	bool (*is_mounted)(struct nvme *nvme, const char *path,
+			   const struct nvme_device *dev, const char *nqn);
 	/* NOT_FOUND when there is none; DATA_LOSS when it is damaged,
 	 * FAILED_PRECONDITION when a newer driver wrote it. */
 	int (*record_read)(struct nvme *nvme, const char *id, struct nvme_record *ret,

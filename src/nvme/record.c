@@ -241,7 +241,7 @@ int record_write(const struct record_dir *d, const char *id,
 	buf_init(&b, RECORD_MAX);
 	rc = record_format(rec, id, d->boot_id, &b, err);
 	if (!rc)
-		rc = may_be_lost ? fsio_replace(path, b.data, b.len, err)
+		rc = may_be_lost ? fsio_overwrite(path, b.data, b.len, err)
 				 : fsio_write(path, b.data, b.len, err);
 	buf_fini(&b);
 	return rc;

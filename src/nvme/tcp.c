@@ -6,6 +6,7 @@
 
 #include "core/fsio.h"
 #include "core/mem.h"
+#include "nvme/mounted.h"
 #include "nvme/mountinfo.h"
 #include "nvme/sysfs.h"
 #include "nvme/sysfs_nvme.h"
@@ -305,29 +306,41 @@ static int see_mounts(const struct nvme_tcp *t, struct look *k, struct nvme_view
 	return n < 0 ? -1 : rc;
 }
 
+/* No session that could have a device, none that is recorded to have been mounted, and
+ * nothing at the path: no mount of this machine concerns the volume. */
+static bool has_no_mount(const struct nvme_tcp *t, const struct look *k)
+{
+	uint32_t major, minor;
+
+	return t->is_real_sys && t->is_real_mountinfo && k->q->nqn[0] && !k->s.n &&
+	       !k->q->recorded &&
+	       mounted_at(k->q->path, &major, &minor) == MOUNTED_NOTHING;
+}
+
 static int look_at(struct nvme_tcp *t, struct look *k, struct nvme_view *ret,
 		   struct err *err)
 {
-	struct nvme_names *names = t->is_real_sys ? &t->names : NULL;
-	const struct nvme_query *q = k->q;
-	struct nvme_wanted wanted = { q->nqn, q->base_nqn, NULL };
-
-	if (sysfs_nvme_find(t->sys_root, &wanted, names, &k->s, err) ||
-	    find_nqn(t, k, ret, err))
+	if (find_nqn(t, k, ret, err))
 		return -1;
-	see_sessions(t, q, &k->s, ret);
-	return see_mounts(t, k, ret, err);
+	see_sessions(t, k->q, &k->s, ret);
+	return k->text ? see_mounts(t, k, ret, err) : 0;
 }
 
 static int tcp_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
 		    struct err *err)
 {
 	struct nvme_tcp *t = nvme_tcp_of(nvme);
+	struct nvme_wanted wanted = { q->nqn, q->base_nqn, NULL };
+	struct nvme_names *names = t->is_real_sys ? &t->names : NULL;
 	struct look k = { .q = q };
 	struct buf text;
 	int rc;
 
 	*ret = (struct nvme_view){ .state = NVME_ABSENT };
+	if (sysfs_nvme_find(t->sys_root, &wanted, names, &k.s, err))
+		return -1;
+	if (has_no_mount(t, &k))
+		return look_at(t, &k, ret, err);
 	buf_init(&text, MOUNTINFO_MAX);
 	rc = fsio_read(t->mountinfo, &text, err);
 	k.text = text.len ? text.data : "";
@@ -335,6 +348,21 @@ static int tcp_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_v
 		rc = look_at(t, &k, ret, err);
 	buf_fini(&text);
 	return rc;
+}
+
+static bool tcp_is_mounted(struct nvme *nvme, const char *path,
+			   const struct nvme_device *dev, const char *nqn)
+{
+	const struct nvme_tcp *t = nvme_tcp_of(nvme);
+	char now[NVME_NQN_MAX + 1];
+	uint32_t major, minor;
+
+	return t->is_real_sys && t->is_real_mountinfo && dev->major &&
+	       mounted_at(path, &major, &minor) == MOUNTED_SOMETHING &&
+	       major == dev->major && minor == dev->minor &&
+	       sysfs_attr(now, sizeof(now), "%s/dev/block/%u:%u/device/subsysnqn",
+			  t->sys_root, major, minor) == 0 &&
+	       strcmp(now, nqn) == 0;
 }
 
 static int tcp_sessions(struct nvme *nvme, bool (*each)(void *arg, const char *nqn),
@@ -356,6 +384,7 @@ static int tcp_traffic(struct nvme *nvme,
 static const struct nvme_ops tcp_ops = {
 	.start = backend_start,
 	.look = tcp_look,
+	.is_mounted = tcp_is_mounted,
 	.record_read = backend_record_read,
 	.record_write = backend_record_write,
 	.record_forget = backend_record_forget,
@@ -386,6 +415,7 @@ struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
 	t->host_nqn = conf->host_nqn;
 	t->host_id = conf->host_id;
 	t->is_real_sys = !conf->sys_root;
+	t->is_real_mountinfo = !conf->mountinfo;
 	t->sys_root = conf->sys_root ? conf->sys_root : "/sys";
 	t->mountinfo = conf->mountinfo ? conf->mountinfo : "/proc/self/mountinfo";
 	if (tcp_check_name(conf->host_nqn, "host NQN", err) ||

@@ -9,7 +9,8 @@ struct nvme_tcp {
 	unsigned refusal_settle_ms;
 	const char *host_nqn, *host_id, *sys_root, *mountinfo; /* borrowed */
 	bool is_real_sys;				       /* names may be kept */
-	struct nvme_names names;			       /* owned */
+	bool is_real_mountinfo;	 /* what paths say of mounts is the same */
+	struct nvme_names names; /* owned */
 };
 
 static inline struct nvme_tcp *nvme_tcp_of(struct nvme *nvme)

@@ -55,8 +55,21 @@ static int make_hosts(const struct nvme_tcp *t, const struct nvme_req *req,
 	return 0;
 }
 
-static int make_attach(const struct nvme_tcp *t, const struct nvme_req *req,
-		       struct command *c, struct err *err)
+/* Whether there is none now: then the child need not look for one, which in a crowd of
+ * sessions is quicker here, where their names are known. What comes up in between is in
+ * the way of the connect, and so is found. */
+static bool is_absent(struct nvme_tcp *t, const char *nqn, const char *hosts)
+{
+	struct nvme_names *names = t->is_real_sys ? &t->names : NULL;
+	const struct nvme_wanted wanted = { nqn, "", hosts };
+	struct err err = { .code = ERR_OK };
+	struct nvme_sessions s;
+
+	return sysfs_nvme_find(t->sys_root, &wanted, names, &s, &err) == 0 && !s.n;
+}
+
+static int make_attach(struct nvme_tcp *t, const struct nvme_req *req, struct command *c,
+		       struct err *err)
 {
 	const struct nvme_target *to = req->target;
 	char settings[96];
@@ -79,7 +92,8 @@ static int make_attach(const struct nvme_tcp *t, const struct nvme_req *req,
 	c->argv[8] = c->flags;
 	c->argv[9] = c->text;
 	c->argv[10] = req->readonly ? "ro" : "rw";
-	c->argv[11] = NULL;
+	c->argv[11] = is_absent(t, req->nqn, c->data) ? "new" : "any";
+	c->argv[12] = NULL;
 	return 0;
 }
 
@@ -154,7 +168,7 @@ static int make_ask(const struct nvme_tcp *t, const struct nvme_req *req,
 int tcp_command(struct request_host *host, struct nvme_req *req, struct command *c,
 		struct err *err)
 {
-	const struct nvme_tcp *t = CONTAINER_OF(host, struct nvme_tcp, base.host);
+	struct nvme_tcp *t = CONTAINER_OF(host, struct nvme_tcp, base.host);
 	const char *helper = host->helper;
 
 	*c = (struct command){ .is_helper = true };

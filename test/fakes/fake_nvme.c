@@ -1,4 +1,4 @@
-#include "fakes/fake_nvme.h"
+#include "fakes/fake_nvme_look.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -19,11 +19,6 @@ struct request {
 	struct fake_nvme *fake;
 	struct clock_timer timer;
 };
-
-static struct fake_nvme *fake_of(struct nvme *nvme)
-{
-	return CONTAINER_OF(nvme, struct fake_nvme, nvme);
-}
 
 unsigned fake_nvme_mounts_at(const struct fake_nvme *f, const char *path)
 {
@@ -98,13 +93,6 @@ static void remove_mounts(struct fake_nvme *f, const char *path)
 	f->n_mounts = n;
 }
 
-static void fill_device(const struct fake_nvme *f, struct nvme_device *dev)
-{
-	*dev = (struct nvme_device){ .path = "/dev/fake0",
-				     .major = 300,
-				     .size_bytes = f->size_bytes };
-}
-
 static void do_format(struct fake_nvme *f, const struct nvme_req *req)
 {
 	cr_assert_eq(f->content.kind, NVME_BLANK, "format of what is not blank");
@@ -128,7 +116,9 @@ static void do_attach(struct fake_nvme *f, struct nvme_req *req)
 	}
 	f->is_attached = true;
 	snprintf(req->ns_id, sizeof(req->ns_id), "%s", f->ns_id);
-	fill_device(f, &req->device);
+	snprintf(req->source_now, sizeof(req->source_now), "%s",
+		 f->is_quick ? FAKE_SOURCE_NOW : "");
+	fake_nvme_fill_device(f, &req->device);
 }
 
 static void end_session(struct fake_nvme *f)
@@ -178,7 +168,7 @@ static void take_effect(struct fake_nvme *f, struct nvme_req *req)
 		if (is_replaced(f, req))
 			op_fail(&req->op, ERR_PRECONDITION, "another file system");
 		else
-			fill_device(f, &req->device);
+			fake_nvme_fill_device(f, &req->device);
 		return;
 	case NVME_DETACH:
 		cr_assert_eq(n_live_mounts(f), 0, "detach under a mount");
@@ -311,7 +301,7 @@ static const struct op_type type = { .name = "fake request",
 
 static void start(struct nvme *nvme, struct nvme_req *req, void (*done)(struct op *op))
 {
-	struct fake_nvme *f = fake_of(nvme);
+	struct fake_nvme *f = fake_nvme_of(nvme);
 
 	f->n_requests[req->kind]++;
 	f->n_all++;
@@ -319,85 +309,10 @@ static void start(struct nvme *nvme, struct nvme_req *req, void (*done)(struct o
 	op_start(&req->op, &type, f->loop, done);
 }
 
-/* A device that is gone is the volume's by the mount at the recorded staging path, or by
- * the target path itself where its node is bound there. */
-static bool is_dead_ours(const struct fake_nvme *f, const struct fake_mount *m,
-			 const struct nvme_query *q)
-{
-	if (m->is_node)
-		return !q->is_staging && strcmp(m->path, q->path) == 0;
-	for (unsigned i = 0; q->recorded && i < f->n_mounts; i++)
-		if (f->mounts[i].is_dead && strcmp(f->mounts[i].path, q->recorded) == 0)
-			return true;
-	return false;
-}
-
-static void see_mount(const struct fake_mount *m, const struct nvme_query *q,
-		      bool is_ours, struct nvme_view *ret)
-{
-	if (strcmp(m->path, q->path) == 0) {
-		ret->n_layers++;
-		ret->n_foreign_layers += !is_ours;
-		ret->n_dead += is_ours && m->is_dead;
-		ret->is_dead = is_ours && m->is_dead;
-		ret->top = is_ours ? NVME_TOP_OURS : NVME_TOP_FOREIGN;
-		ret->is_readonly = m->is_readonly;
-		ret->is_node = m->is_node;
-	} else if (is_ours && (!q->besides || strcmp(m->path, q->besides) != 0)) {
-		ret->n_elsewhere++;
-		ret->n_elsewhere_writable += !m->is_readonly;
-		ret->n_dead += m->is_dead;
-		if (m->is_dead)
-			snprintf(ret->dead_path, sizeof(ret->dead_path), "%s", m->path);
-	}
-}
-
-/* Whether the session is the one that is asked for. */
-static bool see_session(const struct fake_nvme *f, const struct nvme_query *q,
-			struct nvme_view *ret)
-{
-	bool is_ours = f->is_attached;
-
-	ret->n_other_sessions = f->n_others;
-	if (f->has_sessions && f->is_attached) {
-		is_ours = !q->nqn[0] || strcmp(q->nqn, f->session) == 0;
-		ret->n_other_sessions += !is_ours;
-	}
-	if (!is_ours)
-		return false;
-	ret->state = f->state;
-	snprintf(ret->nqn, sizeof(ret->nqn), "%s", f->session);
-	if (f->state != NVME_EMPTY)
-		fill_device(f, &ret->device);
-	return true;
-}
-
-static int look(struct nvme *nvme, const struct nvme_query *q, struct nvme_view *ret,
-		struct err *err)
-{
-	struct fake_nvme *f = fake_of(nvme);
-	bool is_ours;
-
-	if (f->fail_look_at >= 0 && f->fail_look_at-- == 0)
-		return err_set(err, ERR_UNAVAILABLE, "look as told");
-	*ret = (struct nvme_view){ .is_exported = f->exported[0] &&
-						  strcmp(f->exported, q->nqn) == 0 };
-	snprintf(ret->source, sizeof(ret->source), "image");
-	is_ours = see_session(f, q, ret);
-	for (unsigned i = 0; i < f->n_mounts; i++) {
-		const struct fake_mount *m = &f->mounts[i];
-
-		see_mount(m, q, m->is_dead ? is_dead_ours(f, m, q) : is_ours, ret);
-	}
-	if (ret->n_layers)
-		snprintf(ret->fs_type, sizeof(ret->fs_type), "%s", f->content.fs_type);
-	return 0;
-}
-
 static int record_read(struct nvme *nvme, const char *id, struct nvme_record *ret,
 		       struct err *err)
 {
-	struct fake_nvme *f = fake_of(nvme);
+	struct fake_nvme *f = fake_nvme_of(nvme);
 
 	(void)id;
 	if (!f->has_record)
@@ -409,7 +324,7 @@ static int record_read(struct nvme *nvme, const char *id, struct nvme_record *re
 static int record_write(struct nvme *nvme, const char *id, const struct nvme_record *rec,
 			struct err *err)
 {
-	struct fake_nvme *f = fake_of(nvme);
+	struct fake_nvme *f = fake_nvme_of(nvme);
 
 	(void)id;
 	if (f->fail_write_at >= 0 && f->fail_write_at-- == 0)
@@ -428,7 +343,7 @@ static int record_write(struct nvme *nvme, const char *id, const struct nvme_rec
 
 static int record_forget(struct nvme *nvme, const char *id, struct err *err)
 {
-	struct fake_nvme *f = fake_of(nvme);
+	struct fake_nvme *f = fake_nvme_of(nvme);
 
 	(void)id;
 	(void)err;
@@ -466,15 +381,15 @@ static unsigned n_stuck(struct nvme *nvme)
 static const char *stuck(struct nvme *nvme, const char *id)
 {
 	(void)id;
-	return fake_of(nvme)->stuck;
+	return fake_nvme_of(nvme)->stuck;
 }
 
-#define OPS(grow)                                                             \
-	{                                                                     \
-		.start = start, .look = look, .record_read = record_read,     \
-		.record_write = record_write, .record_forget = record_forget, \
-		.check_options = check_options, .may_grow_online = grow,      \
-		.n_stuck = n_stuck, .stuck = stuck                            \
+#define OPS(grow)                                                                       \
+	{                                                                               \
+		.start = start, .look = fake_nvme_look, .record_read = record_read,     \
+		.record_write = record_write, .record_forget = record_forget,           \
+		.check_options = check_options, .may_grow_online = grow,                \
+		.n_stuck = n_stuck, .stuck = stuck, .is_mounted = fake_nvme_is_mounted, \
 	}
 
 static const struct nvme_ops online_ops = OPS(online), offline_ops = OPS(offline);

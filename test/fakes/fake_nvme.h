@@ -7,6 +7,7 @@
  * asks for ends the test: a format of what is not blank, a detach under a mount, a second
  * mount on a mount, and what would hang in the kernel. */
 enum { FAKE_MAX_MOUNTS = 8 };
+#define FAKE_SOURCE_NOW "as attach says"
 
 struct fake_mount {
 	char path[256];
@@ -44,9 +45,11 @@ struct fake_nvme {
 	unsigned n_may_be_lost; /* records written that a power cut may take */
 	int fail_look_at;	/* the nth look from now fails; -1 none */
 	bool is_offline_only;	/* file systems grow only unmounted */
+	bool is_quick;		/* attach and is_mounted tell what a look would */
+	bool hides_mounts;	/* … but is_mounted does not */
 	const char *stuck;	/* what a stuck child was to do, "" = none */
 	/* Counts. */
-	unsigned n_requests[NVME_N_KINDS], n_all;
+	unsigned n_requests[NVME_N_KINDS], n_all, n_looks;
 };
 
 void fake_nvme_init(struct fake_nvme *f, uv_loop_t *loop, const char *nqn,

@@ -16,8 +16,9 @@
 #define OWN "nqn.2014-08.org.nvmexpress:uuid:own"
 #define HIS "nqn.2014-08.org.nvmexpress:uuid:his"
 #define ROOT "22 1 254:1 / / rw - ext4 /dev/vda1 rw\n"
-#define DEVICE                                                        \
-	"{\"ns_id\":\"u\",\"device\":\"/dev/nvme0n1\",\"size\":4096," \
+#define DEVICE                                          \
+	"{\"ns_id\":\"u\",\"host\":\"" OWN              \
+	"\",\"device\":\"/dev/nvme0n1\",\"size\":4096," \
 	"\"major\":259,\"minor\":1,\"code\":0,\"msg\":\"\"}"
 
 static struct t_loop l;
@@ -261,6 +262,18 @@ Test(nvme_tcp, a_device_that_is_just_going_is_not_judged)
 	close_all();
 }
 
+static void read_args(char *text, int size)
+{
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s.args", script);
+	f = fopen(path, "r");
+	cr_assert_not_null(f);
+	cr_assert_not_null(fgets(text, size, f));
+	fclose(f);
+}
+
 Test(nvme_tcp, an_attach_says_everything_in_arguments)
 {
 	struct nvme_target to = { .address = "fe80::1%eth0",
@@ -274,20 +287,21 @@ Test(nvme_tcp, an_attach_says_everything_in_arguments)
 				.readonly = true,
 				.target = &to };
 	char text[600] = "";
-	FILE *f;
 
 	open_with("echo \"$*\" >$0.args; echo '" DEVICE "'", 0);
 	cr_assert_eq(run(&req), ERR_OK, "%s", req.op.err.msg);
 	cr_assert_str_eq(req.device.path, "/dev/nvme0n1");
 	cr_assert(req.device.minor == 1 && req.device.size_bytes == 4096);
 	cr_assert_str_eq(req.ns_id, "u");
-	snprintf(text, sizeof(text), "%s.args", script);
-	f = fopen(text, "r");
-	cr_assert_not_null(f);
-	cr_assert_not_null(fgets(text, sizeof(text), f));
-	fclose(f);
+	cr_assert_str_eq(req.source_now, OWN);
+	read_args(text, sizeof(text));
 	cr_assert_str_eq(text, "helper nvme-attach " BASE " " OWN " own-id " OWN "," HIS
-			       " fe80::1%eth0 4421 4,-2147483648,-1,0,0,0 ro\n");
+			       " fe80::1%eth0 4421 4,-2147483648,-1,0,0,0 ro new\n");
+	fake_session(root, "nvme7", BASE, HIS, "deleting");
+	cr_assert_eq(run(&req), ERR_OK);
+	read_args(text, sizeof(text));
+	cr_assert(strstr(text, " ro any\n"), "a session that is there is looked at: %s",
+		  text);
 	close_all();
 }
 

@@ -1,5 +1,6 @@
 #include "csi/node/stage.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "csi/node/event.h"
@@ -254,12 +255,27 @@ static void note_identity(struct node_stage *s)
 		memcpy(rec->ns_id, now, sizeof(rec->ns_id));
 }
 
-/* The second look tells the session's source, and that sysfs agrees. */
+/* Made by this call: where none was, there is one now, and whose it is the child says,
+ * which has read it from sysfs with the device. */
+static bool take_new_session(struct node_stage *s)
+{
+	struct nvme_view *view = &s->w.view;
+
+	if (plan_has_session(view) || view->n_layers || !s->w.req.source_now[0])
+		return false;
+	*view = (struct nvme_view){ .is_exported = true, .state = NVME_LIVE };
+	(void)snprintf(view->nqn, sizeof(view->nqn), "%s", s->want.nqn);
+	(void)snprintf(view->source, sizeof(view->source), "%s", s->w.req.source_now);
+	view->device = s->w.req.device;
+	return true;
+}
+
+/* Else another look tells all sources, and that sysfs agrees. */
 static int check_device(struct node_stage *s, struct err *err)
 {
 	struct nvme_device dev = s->w.req.device;
 
-	if (node_stage_look(s, s->want.nqn, err))
+	if (!take_new_session(s) && node_stage_look(s, s->want.nqn, err))
 		return -1;
 	if (strcmp(s->w.view.device.path, dev.path) != 0)
 		return err_set(err, ERR_ABORTED, "%s is not the volume's device any more",

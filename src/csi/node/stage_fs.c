@@ -127,11 +127,20 @@ void node_stage_grow(struct node_stage *s)
 	node_stage_go(s, NODE_STAGE_GROWING);
 }
 
+static bool is_mounted(struct node_stage *s)
+{
+	struct nvme *nvme = s->w.rpc.csi->nvme;
+
+	return nvme->ops->is_mounted &&
+	       nvme->ops->is_mounted(nvme, s->w.path, &s->w.view.device, s->want.nqn);
+}
+
 static void after_mounting(struct node_stage *s)
 {
 	struct err err = { .code = ERR_OK };
 
-	if (!node_stage_look(s, s->want.nqn, &err) && s->w.view.top != NVME_TOP_OURS)
+	if (!is_mounted(s) && !node_stage_look(s, s->want.nqn, &err) &&
+	    s->w.view.top != NVME_TOP_OURS)
 		(void)err_set(&err, ERR_ABORTED, "mounted, but mountinfo shows it not");
 	if (err.code != ERR_OK) {
 		op_fail_err(&s->w.rpc.op, &err);

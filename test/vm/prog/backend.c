@@ -57,7 +57,7 @@ static int attach_at(const char *nqn, const char *hosts, const char *address,
 
 	snprintf(text, sizeof(text), "%u", port);
 	return HELPER("nvme-attach", nqn, HOST, HOST_ID, hosts, address, text,
-		      "1,-2147483648,-1,-2147483648,5,-2147483648", "rw");
+		      "1,-2147483648,-1,-2147483648,5,-2147483648", "rw", "any");
 }
 
 static int attach(const char *nqn)
