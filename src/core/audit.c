@@ -21,6 +21,7 @@ const struct log_audit audit_events[AUDIT_N] = {
 				      "success" },
 	[AUDIT_FENCED] = { "volume_fence_success", "authorization", "warning",
 			   "success" },
+	[AUDIT_LOG_LEVEL] = { "log_level_changed", "config_change", "info", "success" },
 };
 
 enum log_level audit_level(enum audit_event event)

@@ -39,6 +39,11 @@ enum log_level log_level(void)
 	return min;
 }
 
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
 bool log_may(struct log_rate *rate, uint64_t now_ms, uint64_t interval_ms)
 {
 	if (now_ms < rate->next_ms) {

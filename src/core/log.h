@@ -47,6 +47,7 @@ KB(const char *key, bool value) {
 void log_open(enum log_level min_level, bool is_json);
 void log_set_level(enum log_level min_level);
 enum log_level log_level(void);
+const char *log_level_name(enum log_level level);
 bool log_is_on(enum log_level level);
 /* For a line that a fault may repeat without end: true once in interval_ms per site,
  * which keeps a static struct log_rate. The line should say KU("skipped", rate.skipped):

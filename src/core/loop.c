@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "core/audit.h"
 #include "core/mem.h"
 #include "core/op.h"
 
@@ -44,15 +45,22 @@ static void on_guard(struct clock_timer *t)
 	loop_leave(1);
 }
 
+static void change_level(enum log_level level)
+{
+	loop_set_log_level(level);
+	log_audit(AUDIT_LOG_LEVEL, "loop", "log level changed by a signal",
+		  KS("log_level", log_level_name(level)));
+}
+
 static void on_signal(uv_signal_t *s, int signum)
 {
 	struct loop *l = s->data;
 	enum log_level level = log_level();
 
 	if (signum == SIGUSR1 && level > LOG_DEBUG)
-		loop_set_log_level(level - 1);
+		change_level(level - 1);
 	if (signum == SIGUSR2 && level < LOG_ERROR)
-		loop_set_log_level(level + 1);
+		change_level(level + 1);
 	if ((signum != SIGTERM && signum != SIGINT) || l->stop_signal)
 		return;
 	l->stop_signal = signum;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "e2e/child.h"
+#include "e2e/logs.h"
 #include "e2e/rpc.h"
 
 enum { MAX_ARGS = 64, MAX_TEXT = 300 };
@@ -145,6 +146,7 @@ void driver_stop(struct driver *d)
 
 	CHECK(status == 0, "rds-csi ended with wait status %d", status);
 	d->pid = 0;
+	logs_check(d);
 }
 
 void driver_kill(struct driver *d)
