@@ -140,15 +140,31 @@ static bool read_holders(struct rds_record *r, const char **p)
 	}
 }
 
+/* ".<seconds>" */
+static bool read_since(struct rds_record *r, const char *v, size_t n)
+{
+	char digits[11];
+	uint64_t at;
+
+	if (*v != '.' || !copy(digits, sizeof(digits), v + 1, n - 1) ||
+	    digits[0] == '0' || str_to_u64(digits, &at) || at > UINT32_MAX)
+		return false;
+	r->released_at = (uint32_t)at;
+	return true;
+}
+
 static bool read_bound(struct rds_record *r, const char **p)
 {
 	size_t n;
 	const char *v = field(p, "b=", &n);
 
-	if (!v || n != 1 || *v < '0' || *v > '2')
+	if (!v || n == 0 || *v < '0' || *v > '3')
 		return false;
 	r->is_bound = *v != '0';
 	r->is_released = *v == '2';
+	r->is_deletable = *v == '2' || *v == '3';
+	if (n > 1 && !(r->is_released && read_since(r, v + 1, n - 1)))
+		return false;
 	return !r->is_released || r->n_holders == 0;
 }
 
@@ -212,11 +228,23 @@ static void mend_claim(char out[RDS_CLAIM_MAX + 1], const char *claim)
 		memcpy(out, "-", 2);
 }
 
+static void format_bound(char out[16], const struct rds_record *r)
+{
+	bool is_released = r->is_released && r->n_holders == 0;
+
+	if (is_released && r->released_at)
+		(void)snprintf(out, 16, "2.%u", r->released_at);
+	else
+		(void)snprintf(out, 16, "%d",
+			       is_released			? 2
+			       : r->is_bound && r->is_deletable ? 3
+								: r->is_bound);
+}
+
 int disk_record_format(char out[RDS_RECORD_MAX], const struct rds_record *r,
 		       struct err *err)
 {
-	bool is_released = r->is_released && r->n_holders == 0;
-	char claim[RDS_CLAIM_MAX + 1];
+	char claim[RDS_CLAIM_MAX + 1], bound[16];
 	int n;
 
 	if (check(r, err))
@@ -228,7 +256,8 @@ int disk_record_format(char out[RDS_RECORD_MAX], const struct rds_record *r,
 		n += snprintf(out + n, RDS_RECORD_MAX - (size_t)n, "%s%s/%c",
 			      i ? "," : "", r->holders[i].node, r->holders[i].use);
 	mend_claim(claim, r->claim);
-	(void)snprintf(out + n, RDS_RECORD_MAX - (size_t)n, "%s b=%d q=%s",
-		       r->n_holders ? "" : "-", is_released ? 2 : r->is_bound, claim);
+	format_bound(bound, r);
+	(void)snprintf(out + n, RDS_RECORD_MAX - (size_t)n, "%s b=%s q=%s",
+		       r->n_holders ? "" : "-", bound, claim);
 	return 0;
 }

@@ -7,10 +7,10 @@
 
 /* The record: one ASCII line in the disk's comment, of fixed order,
  *   rds-csi:1 <nonce8> c=<cluster> g=<generation> s=ok|fencing h=-|<node>/<k>[,…]
- *   b=0|1|2 q=-|<namespace>/<claim>
+ *   b=0|1|2|2.<seconds>|3 q=-|<namespace>/<claim>
  * separated by single blanks, out of [A-Za-z0-9._:/,=-]; k is w, x, r, or u for one that
- * was let go without being cut off. b: 1 = bound, 2 = released. The claim is for people
- * and stands last. Pure. */
+ * was let go without being cut off. b: 1 = bound, 3 = and its PV had the policy
+ * Delete, 2 = released, since then. The claim is for people and stands last. Pure. */
 enum { RDS_RECORD_MAX = 1400 }; /* 16 holders of 63 characters */
 
 #define RDS_RECORD_MARK "rds-csi:1 "

@@ -58,9 +58,10 @@ struct rds_record {
 	char cluster[RDS_CLUSTER_MAX + 1];
 	uint32_t generation;
 	bool is_fencing;
-	bool is_bound;	  /* a PV was seen */
-	bool is_released; /* and seen to go, with the reclaim policy Delete. Only of a
-			   * volume without holders: the next one takes it away */
+	bool is_bound;	      /* a PV was seen */
+	bool is_deletable;    /* with the reclaim policy Delete, when it was seen last */
+	bool is_released;     /* and it is gone. Only of a volume without holders */
+	uint32_t released_at; /* since then, seconds since 1970; 0 = not told */
 	unsigned n_holders;
 	struct rds_holder holders[RDS_MAX_HOLDERS];
 	char claim[RDS_CLAIM_MAX + 1]; /* "" or <namespace>/<claim>, for people */

@@ -14,7 +14,7 @@ struct maker {
 	struct ros_values vs;
 	char size[21], reserve[8], port[8], subvolume[160], path[RDS_PATH_MAX + 1];
 	char mount[80], sentinel[64], shapes[1300], in_use[1300];
-	char cas[160], back[64], ours[160], part[16], taken[300], bears[300];
+	char cas[240], back[64], ours[160], part[16], taken[300], bears[300];
 };
 
 /* Appends to a text of fixed size; what does not fit leaves it empty, which no kind of

@@ -9,7 +9,8 @@
 #include "rds/ros_join.h"
 #include "rds/ros_maker.h"
 
-#define ANY_RECORD "g=[0-9]+ s=(ok|fencing) h=[a-zA-Z0-9.,/-]+ b=[012] q="
+#define ANY_BOUND "b=[.0-9]+ q="
+#define ANY_RECORD "g=[0-9]+ s=(ok|fencing) h=[a-zA-Z0-9.,/-]+ " ANY_BOUND
 
 /* Appends to a text of fixed size; what does not fit leaves it empty, which no kind of
  * value allows. */
@@ -183,7 +184,7 @@ static void let_cas_mount(struct maker *m, bool may_unmount)
 {
 	(void)snprintf(m->cas, sizeof(m->cas),
 		       may_unmount ? "^" RDS_RECORD_MARK
-				     "[0-9a-f]+ c=%s g=[0-9]+ s=ok h=- b=[012] q="
+				     "[0-9a-f]+ c=%s g=[0-9]+ s=ok h=- " ANY_BOUND
 				   : "^$",
 		       m->order->site->cluster_id);
 	maker_let(m, 'C', ROS_PATTERN, m->cas);

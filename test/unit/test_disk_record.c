@@ -70,7 +70,7 @@ Test(disk_record, refuses_everything_else)
 		HEAD "g=0 s=ok h=a/w, b=0 q=-",
 		HEAD "g=0 s=ok h=a/w,a/r b=0 q=-",
 		HEAD "g=0 s=ok h=a$/w b=0 q=-",
-		HEAD "g=0 s=ok h=- b=3 q=-",
+		HEAD "g=0 s=ok h=- b=4 q=-",
 		HEAD "g=0 s=ok h=a/w b=2 q=-",
 		HEAD "g=0 s=ok h=- b= q=-",
 		HEAD "g=0 s=ok h=- b=0 q=a\"b",
@@ -144,8 +144,47 @@ Test(disk_record, a_released_one_has_no_holder)
 	r.n_holders = 1;
 	r.holders[0] = (struct rds_holder){ .node = "a", .use = 'w' };
 	cr_assert_eq(disk_record_format(text, &r, &err), 0);
-	cr_assert_str_eq(text, HEAD "g=0 s=ok h=a/w b=1 q=-");
+	cr_assert_str_eq(text, HEAD "g=0 s=ok h=a/w b=3 q=-");
 	cr_assert(!parse(text).is_released);
+}
+
+Test(disk_record, tells_the_policy_and_since_when_it_is_released)
+{
+	static const struct {
+		const char *bound;
+		bool is_bound, is_deletable, is_released;
+		uint32_t at;
+	} good[] = {
+		{ "0", false, false, false, 0 },
+		{ "1", true, false, false, 0 },
+		{ "2", true, true, true, 0 },
+		{ "2.1763763763", true, true, true, 1763763763 },
+		{ "2.4294967295", true, true, true, UINT32_MAX },
+		{ "3", true, true, false, 0 },
+	};
+	static const char *const bad[] = {
+		"4",	"",	"2.",	"2.0", "2.01", "2.4294967296", "1.12",
+		"3.12", "2:12", "2.1x", "22",  "2.-1", "2.1.2",	       "2.12345678901"
+	};
+	char text[RDS_RECORD_MAX], line[RDS_RECORD_MAX];
+	struct rds_record r;
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(line, sizeof(line), HEAD "g=0 s=ok h=- b=%s q=-", good[i].bound);
+		r = parse(line);
+		cr_assert_eq(r.kind, RDS_RECORD_OURS, "%s", line);
+		cr_assert_eq(r.is_bound, good[i].is_bound, "%s", line);
+		cr_assert_eq(r.is_deletable, good[i].is_deletable, "%s", line);
+		cr_assert_eq(r.is_released, good[i].is_released, "%s", line);
+		cr_assert_eq(r.released_at, good[i].at, "%s", line);
+		cr_assert_eq(disk_record_format(text, &r, &err), 0);
+		cr_assert_str_eq(text, line);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), HEAD "g=0 s=ok h=- b=%s q=-", bad[i]);
+		cr_assert_eq(parse(line).kind, RDS_RECORD_UNREADABLE, "%s", line);
+	}
 }
 
 Test(disk_record, never_writes_what_it_would_not_read)

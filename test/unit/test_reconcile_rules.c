@@ -24,7 +24,8 @@ static enum reconcile_action judge(const char *what, bool *ret_is_alarming)
 				 .layout = RDS_LAYOUT_FILE,
 				 .record = { .kind = RDS_RECORD_OURS } };
 	for (; *what; what++) {
-		v.record.is_bound |= strchr("BR", *what) != NULL;
+		v.record.is_bound |= strchr("BRD", *what) != NULL;
+		v.record.is_deletable |= strchr("DR", *what) != NULL;
 		v.record.is_released |= *what == 'R';
 		v.record.is_fencing |= *what == 'f';
 		v.record.n_holders |= strchr("HS", *what) != NULL;
@@ -45,6 +46,8 @@ static enum reconcile_action judge(const char *what, bool *ret_is_alarming)
 		view.has_va |= *what == 'V';
 		view.is_unclear |= *what == 'U';
 		view.is_witnessed |= *what == 'W';
+		view.is_retained |= *what == 'r';
+		view.is_blind |= *what == 'b';
 		view.is_export_kept |= *what == 'K';
 		view.is_orphan_hunted &= *what != 'O';
 	}
@@ -99,6 +102,21 @@ static const struct {
 	{ "BWP", RECONCILE_NOTHING },
 	{ "BWV", RECONCILE_NOTHING },
 	{ "BWs", RECONCILE_REPORT },
+	{ "D", RECONCILE_RELEASE }, /* by the policy that the record tells */
+	{ "Db", RECONCILE_REPORT },
+	{ "DP", RECONCILE_NOTHING },
+	{ "DV", RECONCILE_NOTHING },
+	{ "DU", RECONCILE_NOTHING },
+	{ "DH", RECONCILE_NOTHING },
+	{ "Ds", RECONCILE_REPORT },
+	{ "DE", RECONCILE_SWITCH_OFF },
+	{ "DrP", RECONCILE_KEEP }, /* which is Delete no more */
+	{ "DrPV", RECONCILE_KEEP },
+	{ "Dr", RECONCILE_KEEP },
+	{ "DrHP", RECONCILE_NOTHING }, /* a held one's record is left alone */
+	{ "Rr", RECONCILE_KEEP },
+	{ "RrP", RECONCILE_KEEP },
+	{ "BrP", RECONCILE_NOTHING },
 	{ "W", RECONCILE_REPORT }, /* no PV of it was ever seen */
 	{ "B", RECONCILE_REPORT }, /* its PV may have had Retain */
 	{ "", RECONCILE_REPORT },
@@ -163,6 +181,7 @@ Test(reconcile_rules, nothing_that_hurts_is_done_at_the_first_sight)
 {
 	const struct reconcile_times t = { .interval_ms = 300000, .grace_ms = 1 };
 	const struct reconcile_times none = { .interval_ms = 0 };
+	struct reconcile_times since = { .interval_ms = 300000, .released_ms = DAY_MS };
 
 	cr_assert(reconcile_is_ripe(RECONCILE_NO_MOUNT, 0, &t));
 	cr_assert(reconcile_is_ripe(RECONCILE_UNMOUNT, 0, &t));
@@ -176,6 +195,12 @@ Test(reconcile_rules, nothing_that_hurts_is_done_at_the_first_sight)
 		}
 	cr_assert(!reconcile_is_ripe(RECONCILE_REMOVE, DAY_MS - 1, &t));
 	cr_assert(reconcile_is_ripe(RECONCILE_REMOVE, DAY_MS, &t));
+	/* Or by the record, after two sightings. */
+	cr_assert(reconcile_is_ripe(RECONCILE_REMOVE, 300000, &since));
+	cr_assert(!reconcile_is_ripe(RECONCILE_REMOVE, 299999, &since));
+	cr_assert(!reconcile_is_ripe(RECONCILE_REPORT, 300000, &since));
+	since.released_ms--;
+	cr_assert(!reconcile_is_ripe(RECONCILE_REMOVE, 300000, &since));
 	cr_assert(!reconcile_is_ripe(RECONCILE_NOTHING, 10 * DAY_MS, &t));
 	cr_assert(
 		!reconcile_is_ripe(RECONCILE_REMOVE, DAY_MS,

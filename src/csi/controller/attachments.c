@@ -26,7 +26,7 @@ struct belief {
 	struct list lru; /* newest first */
 	uint32_t generation;
 	uint8_t n_holders;
-	bool is_fencing, is_bound, is_sealed, is_doubtful;
+	bool is_fencing, is_bound, is_deletable, is_sealed, is_doubtful;
 	char nonce[RDS_NONCE + 1];
 	char text[];
 };
@@ -252,6 +252,7 @@ bool attachments_recall(struct attachments *a, const char *id,
 				  .generation = b->generation,
 				  .is_fencing = b->is_fencing,
 				  .is_bound = b->is_bound,
+				  .is_deletable = b->is_deletable,
 				  .n_holders = b->n_holders };
 	memcpy(r->nonce, b->nonce, sizeof(r->nonce));
 	(void)take(a->cluster_id, r->cluster);
@@ -298,7 +299,8 @@ static struct belief *pack(const struct rds_volume *v)
 	*b = (struct belief){ .generation = r->generation,
 			      .n_holders = (uint8_t)r->n_holders,
 			      .is_fencing = r->is_fencing,
-			      .is_bound = r->is_bound };
+			      .is_bound = r->is_bound,
+			      .is_deletable = r->is_deletable };
 	memcpy(b->nonce, r->nonce, sizeof(b->nonce));
 	s = put(b->text, v->id);
 	s = put(s, v->nqn);

@@ -176,10 +176,12 @@ static void start_check(struct change *c)
 static void note_pv(struct change *c)
 {
 	const struct watched *w = attachments_watched(c->csi->attachments);
-	const struct k8s_pv *pv = w && c->is_publish ? watched_pv(w, c->id) : NULL;
+	const struct k8s_pv *pv = w ? watched_pv(w, c->id) : NULL;
 	struct rds_record *r = &c->plan.record;
 
-	if (!pv)
+	if (pv)
+		r->is_deletable = !pv->is_retained;
+	if (!pv || !c->is_publish)
 		return;
 	r->is_bound = true;
 	r->is_released = false;

@@ -51,23 +51,41 @@ static void wait(struct reconcile *r)
 	arm(r);
 }
 
+/* Brings the next round forward; false: it comes soon anyway. */
+static bool hurry(struct reconcile *r)
+{
+	uint64_t soon_ms = clock_now_ms(r->op.loop) + RECONCILE_HURRY_MS;
+
+	if (soon_ms >= r->round_ms)
+		return false;
+	r->round_ms = soon_ms;
+	if (r->op.state == ST_WAITING && clock_timer_is_running(&r->timer))
+		arm(r);
+	return true;
+}
+
 static void on_node(struct k8s_listener *l, const struct k8s_object *before,
 		    const struct k8s_object *after)
 {
-	struct reconcile *r = CONTAINER_OF(l, struct reconcile, nodes);
-	uint64_t soon_ms = clock_now_ms(r->op.loop) + RECONCILE_HURRY_MS;
+	if (!after && before && hurry(CONTAINER_OF(l, struct reconcile, nodes)))
+		metric_count(METRIC_RECONCILES, METRIC_NODE_TRIGGER, 0);
+}
 
-	if (after || !before || soon_ms >= r->round_ms)
-		return;
-	r->round_ms = soon_ms;
-	metric_count(METRIC_RECONCILES, METRIC_NODE_TRIGGER, 0);
-	if (r->op.state == ST_WAITING && clock_timer_is_running(&r->timer))
-		arm(r);
+/* Records are to know of Retain before its PV goes, or this process. */
+static void on_pv(struct k8s_listener *l, const struct k8s_object *before,
+		  const struct k8s_object *after)
+{
+	bool was_retained = before && K8S_PV_OF(before)->is_retained;
+
+	if (after ? K8S_PV_OF(after)->is_retained && !was_retained && before
+		  : was_retained)
+		(void)hurry(CONTAINER_OF(l, struct reconcile, pvs));
 }
 
 static void end(struct reconcile *r)
 {
 	list_remove(&r->nodes.node);
+	list_remove(&r->pvs.node);
 	reconcile_witness_close(&r->shared.witness);
 	reconcile_seen_clear(&r->attachments_seen);
 	reconcile_seen_clear(&r->box_seen);
@@ -171,7 +189,8 @@ void reconcile_start(struct reconcile *r, struct csi *csi,
 	struct reconcile_conf *c = &r->shared.conf;
 
 	*r = (struct reconcile){ .shared = { .csi = csi, .conf = *conf },
-				 .nodes = { .changed = on_node } };
+				 .nodes = { .changed = on_node },
+				 .pvs = { .changed = on_pv } };
 	if (!c->attachment_interval_ms)
 		c->attachment_interval_ms = ATTACHMENT_INTERVAL_MS;
 	if (!c->orphan_interval_ms)
@@ -180,6 +199,7 @@ void reconcile_start(struct reconcile *r, struct csi *csi,
 	reconcile_seen_init(&r->box_seen);
 	reconcile_witness_open(&r->shared.witness, csi->k8s);
 	k8s_store_listen(&csi->k8s->stores[K8S_NODE], &r->nodes);
+	k8s_store_listen(&csi->k8s->stores[K8S_PV], &r->pvs);
 	op_start(&r->op, &type, csi->loop, done);
 	/* The first look soon: what it sees is done at the second. */
 	r->round_ms = clock_now_ms(csi->loop) + RECONCILE_HURRY_MS;

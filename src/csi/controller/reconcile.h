@@ -11,7 +11,7 @@ struct reconcile {
 	struct op op;
 	struct reconcile_shared shared;
 	struct reconcile_seen attachments_seen, box_seen;
-	struct k8s_listener nodes;
+	struct k8s_listener nodes, pvs;
 	struct clock_timer timer;
 	uint64_t round_ms, remove_ms; /* when the next is due */
 	uint64_t started_ms;	      /* the round under way */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/log.h"
 #include "csi/controller/tell.h"
@@ -67,6 +68,9 @@ static void start_write(struct reconcile_act *a)
 	if (!is_mount) {
 		a->record = a->volume->record;
 		a->record.is_released = a->action == RECONCILE_RELEASE;
+		a->record.released_at = a->record.is_released ? (uint32_t)time(NULL) : 0;
+		if (a->action == RECONCILE_KEEP)
+			a->record.is_deletable = false;
 		req->record = &a->record;
 		req->expect_nonce = a->volume->record.nonce;
 		req->switch_off = a->action == RECONCILE_SWITCH_OFF ||

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -139,6 +140,14 @@ static void report(struct reconcile_box *b, const struct reconcile_suspect *s)
 			 KU("bytes", s->volume.size_bytes));
 }
 
+/* By the wall clock, for it outlives the process. */
+static uint64_t since_ms(uint32_t at)
+{
+	time_t now = time(NULL);
+
+	return at && now > (time_t)at ? (uint64_t)(now - (time_t)at) * 1000 : 0;
+}
+
 /* The second look, at the suspects alone. What is not ripe is dropped. */
 static void decide(struct reconcile_box *b, const struct reconcile_world *after,
 		   struct reconcile_suspect *s)
@@ -146,6 +155,7 @@ static void decide(struct reconcile_box *b, const struct reconcile_world *after,
 	const struct reconcile_times times = {
 		.interval_ms = b->shared->conf.attachment_interval_ms,
 		.grace_ms = b->shared->conf.orphan_grace_ms,
+		.released_ms = since_ms(s->volume.record.released_at),
 	};
 	const struct reconcile_world *worlds[2] = { after, &b->before };
 	struct reconcile_view view;

@@ -33,7 +33,9 @@ static enum reconcile_action judge_orphan(const struct reconcile_view *view)
 		return RECONCILE_REPORT;
 	if (v->record.is_released)
 		return RECONCILE_REMOVE;
-	return view->is_witnessed ? RECONCILE_RELEASE : RECONCILE_REPORT;
+	return view->is_witnessed || (v->record.is_deletable && !view->is_blind)
+		       ? RECONCILE_RELEASE
+		       : RECONCILE_REPORT;
 }
 
 static enum reconcile_action judge_idle(const struct reconcile_view *view)
@@ -43,6 +45,18 @@ static enum reconcile_action judge_idle(const struct reconcile_view *view)
 	if (view->volume->is_exported && !view->is_export_kept)
 		return RECONCILE_SWITCH_OFF;
 	return judge_orphan(view);
+}
+
+/* What the record says of the PV must be true, before anything is concluded from it. */
+static enum reconcile_action judge_word(const struct reconcile_view *view)
+{
+	const struct rds_record *r = &view->volume->record;
+
+	if (view->is_retained && (r->is_deletable || r->is_released))
+		return RECONCILE_KEEP;
+	if (r->is_released && view->has_pv)
+		return RECONCILE_UNRELEASE;
+	return judge_idle(view);
 }
 
 enum reconcile_action reconcile_judge(const struct reconcile_view *view)
@@ -59,9 +73,7 @@ enum reconcile_action reconcile_judge(const struct reconcile_view *view)
 		return RECONCILE_GIVE_WAY;
 	if (v->record.n_holders || v->record.is_fencing)
 		return RECONCILE_NOTHING;
-	if (v->record.is_released && view->has_pv)
-		return RECONCILE_UNRELEASE;
-	return judge_idle(view);
+	return judge_word(view);
 }
 
 bool reconcile_is_ripe(enum reconcile_action action, uint64_t age_ms,
@@ -74,6 +86,7 @@ bool reconcile_is_ripe(enum reconcile_action action, uint64_t age_ms,
 	switch (action) {
 	case RECONCILE_NO_MOUNT:
 	case RECONCILE_UNMOUNT:
+	case RECONCILE_KEEP:
 	case RECONCILE_UNRELEASE:
 		return true;
 	case RECONCILE_GIVE_WAY:
@@ -81,6 +94,8 @@ bool reconcile_is_ripe(enum reconcile_action action, uint64_t age_ms,
 	case RECONCILE_RELEASE:
 		return age_ms > 0 && age_ms >= times->interval_ms;
 	case RECONCILE_REMOVE:
+		return age_ms >= grace_ms || (times->released_ms >= grace_ms &&
+					      age_ms > 0 && age_ms >= times->interval_ms);
 	case RECONCILE_REPORT:
 		return age_ms >= grace_ms;
 	default:
@@ -123,8 +138,8 @@ unsigned reconcile_allowance(enum reconcile_action action,
 const char *reconcile_name(enum reconcile_action action)
 {
 	static const char *const names[RECONCILE_N_ACTIONS] = {
-		"nothing",    "no_mount", "unmount", "give_way", "unrelease",
-		"switch_off", "release",  "remove",  "report",
+		"nothing",   "no_mount",   "unmount", "give_way", "keep",
+		"unrelease", "switch_off", "release", "remove",	  "report",
 	};
 
 	return names[action];

@@ -8,17 +8,18 @@
 /* What is to be done about one volume on the box. Pure: what was seen in, one action
  * out.
  *
- * An orphan is removed only when its record says "released": that its PV was seen to go,
- * by a watch that missed nothing, with the reclaim policy Delete, and that no PV of it
- * with Retain was ever seen to go or to change. A PV with Retain that its administrator
- * deletes leaves a disk that looks just like an orphan, and its data is to be kept;
- * nothing but that word tells the two apart, so what lacks it is reported for ever and
- * never removed. */
+ * An orphan is removed only when its record says "released", and since when: that its PV
+ * was seen to go, by a watch that missed nothing, with the reclaim policy Delete; or that
+ * it is gone, and had Delete when the record last told. A PV with Retain that its
+ * administrator deletes leaves a disk that looks just like an orphan, and its data is to
+ * be kept; nothing but that word tells the two apart, so what lacks it is reported for
+ * ever and never removed. */
 enum reconcile_action {
 	RECONCILE_NOTHING,
 	RECONCILE_NO_MOUNT,   /* the box may mount it, and has not */
 	RECONCILE_UNMOUNT,    /* the box has mounted it, and nobody holds it */
 	RECONCILE_GIVE_WAY,   /* a holder without any VolumeAttachment is unpublished */
+	RECONCILE_KEEP,	      /* a PV with Retain: its word is taken back */
 	RECONCILE_UNRELEASE,  /* a PV names a released volume again */
 	RECONCILE_SWITCH_OFF, /* exported for nobody */
 	RECONCILE_RELEASE,    /* its PV went: the record is to say so */
@@ -32,6 +33,8 @@ struct reconcile_view {
 	bool has_pv, has_va; /* before or after the box was asked; in use counts too */
 	bool is_unclear;     /* some VolumeAttachment may be any volume's */
 	bool is_witnessed;   /* its last PV was seen to go, with Delete */
+	bool is_retained;    /* one has Retain, or had it when it went */
+	bool is_blind;	     /* what was seen of PVs could not be kept in mind */
 	int stale_holder;    /* index, or -1 */
 	bool is_export_kept; /* --export-policy=always */
 	bool is_orphan_hunted;
@@ -43,7 +46,8 @@ bool reconcile_is_alarming(const struct reconcile_view *view);
 
 struct reconcile_times {
 	uint64_t interval_ms;
-	uint64_t grace_ms; /* of orphans */
+	uint64_t grace_ms;    /* of orphans */
+	uint64_t released_ms; /* so long ago, by the record; 0 = it does not tell */
 };
 enum { RECONCILE_MIN_GRACE_MS = 24 * 3600 * 1000 };
 

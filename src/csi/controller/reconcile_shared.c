@@ -30,6 +30,8 @@ void reconcile_see(const struct reconcile_shared *s, struct reconcile_view *ret,
 	*ret = (struct reconcile_view){
 		.volume = v,
 		.is_witnessed = reconcile_witness_saw(&s->witness, v->id),
+		.is_retained = reconcile_witness_kept(&s->witness, v->id),
+		.is_blind = s->witness.is_blind,
 		.is_export_kept = s->conf.is_export_kept,
 		.is_orphan_hunted = s->conf.is_orphan_hunted,
 		.stale_holder = reconcile_world_stale_holder(worlds[0], v),
@@ -38,6 +40,7 @@ void reconcile_see(const struct reconcile_shared *s, struct reconcile_view *ret,
 		unsigned flags = reconcile_world_of(worlds[i], v->id);
 
 		ret->has_pv |= (flags & WORLD_PV) != 0;
+		ret->is_retained |= (flags & WORLD_RETAINED) != 0;
 		ret->has_va |= (flags & (WORLD_VA | WORLD_IN_USE)) != 0;
 		ret->is_unclear |= worlds[i]->is_unclear;
 	}

@@ -92,3 +92,10 @@ bool reconcile_witness_saw(const struct reconcile_witness *w, const char *handle
 
 	return e && !e->is_kept && !w->is_blind;
 }
+
+bool reconcile_witness_kept(const struct reconcile_witness *w, const char *handle)
+{
+	const struct witnessed *e = find(w, handle);
+
+	return e && e->is_kept;
+}

@@ -21,4 +21,6 @@ enum { RECONCILE_WITNESS_MAX = 8192 };
 void reconcile_witness_open(struct reconcile_witness *w, struct k8s *k);
 void reconcile_witness_close(struct reconcile_witness *w);
 bool reconcile_witness_saw(const struct reconcile_witness *w, const char *handle);
+/* One with Retain was seen to go, or to be one no more. */
+bool reconcile_witness_kept(const struct reconcile_witness *w, const char *handle);
 #endif

@@ -60,7 +60,9 @@ static int add_pv(const struct filter *f, const struct k8s_object *o)
 {
 	const char *handle = K8S_PV_OF(o)->handle;
 
-	return is_wanted(f, handle) ? add(f->w, handle, WORLD_PV) : 0;
+	unsigned flags = WORLD_PV | (K8S_PV_OF(o)->is_retained ? WORLD_RETAINED : 0);
+
+	return is_wanted(f, handle) ? add(f->w, handle, flags) : 0;
 }
 
 /* The node goes by the Node's name, and by the id that its driver registered. */

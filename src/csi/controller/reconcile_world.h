@@ -11,9 +11,10 @@
  * In doubt it says that a volume is wanted. */
 enum {
 	WORLD_PV = 1,
-	WORLD_VA = 2,	    /* in any state */
-	WORLD_IN_USE = 4,   /* a Node's status.volumesInUse names it */
-	WORLD_NAMELESS = 8, /* of a VolumeAttachment it cannot be told whose it is */
+	WORLD_VA = 2,	     /* in any state */
+	WORLD_IN_USE = 4,    /* a Node's status.volumesInUse names it */
+	WORLD_RETAINED = 16, /* a PV with the reclaim policy Retain */
+	WORLD_NAMELESS = 8,  /* of a VolumeAttachment it cannot be told whose it is */
 };
 
 struct reconcile_world {
