@@ -22,9 +22,10 @@ static void open_cluster(void)
 	api_lab_open(&x);
 	api_sim_node(&x.sim, "node-a", true);
 	for (int i = 0; i < 600; i++) {
-		snprintf(pv, sizeof(pv), "pv-%d", i);
+		snprintf(pv, sizeof(pv), "pv-%d", i % 10);
 		snprintf(name, sizeof(name), "va-%d", i);
-		api_sim_pv(&x.sim, pv, pv);
+		if (i < 10)
+			api_sim_pv(&x.sim, pv, pv);
 		api_sim_va(&x.sim, name, "node-a", pv, true);
 	}
 	api_lab_start(&x);
