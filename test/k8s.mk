@@ -1,9 +1,17 @@
 # The scenarios in a real Kubernetes: test/k8s.
+SHORT_DAY := $(BUILD)/test/k8s/short_day
 .PHONY: e2e-k8s run-k8s
 e2e-k8s:                        ## the driver in a real Kubernetes (first builds it: a quarter of an hour)
 	@tools/deps k8s
 	$(BUILDSUB) MODE=debug programs
 	$(SUB) MODE=debug run-k8s
 
-run-k8s: $(BIN) $(SIM)
-	@T_SUMMARY=$(SUMMARY) RDS_CSI=$(abspath $(BIN)) RDS_SIM=$(abspath $(SIM)) test/k8s/run
+run-k8s: $(BIN) $(SIM) $(SHORT_DAY)
+	@T_SUMMARY=$(SUMMARY) RDS_CSI=$(abspath $(BIN)) RDS_SIM=$(abspath $(SIM)) \
+		RDS_CSI_SHORT_DAY=$(abspath $(SHORT_DAY)) test/k8s/run
+
+# See short_day.c.
+$(SHORT_DAY): $(BUILD)/src/main.o $(SHORT_DAY).o $(LIB)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -Wl,--wrap=reconcile_is_ripe -pthread $^ $(LDLIBS) -o $@
+-include $(SHORT_DAY).d

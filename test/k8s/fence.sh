@@ -153,10 +153,10 @@ fenced_once() { # VOLUME FROM: at least one begin, one end
 }
 
 # ---- controllers ----------------------------------------------------------------------------
-controller_with() { # FLAG…: from here on
+controller_with() { # FLAG…: from here on; PROGRAM: another than rds-csi
 	[ -e "$D/controller.before" ] || cp "$D/cmd/controller" "$D/controller.before"
 	stop controller
-	sed "\$s/\$/ $*/" "$D/controller.before" >"$D/cmd/controller"
+	sed "\$s/\$/ $*/; s,$D/rds-csi ,${PROGRAM:-$D/rds-csi} ," "$D/controller.before" >"$D/cmd/controller"
 	start controller
 	eventually 40 leads controller
 }
