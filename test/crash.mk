@@ -11,8 +11,8 @@ $(filter-out %/metrics,$(E2EPROG)): %: %.o $(E2ELIBOBJ) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -pthread $^ $(LDLIBS) -o $@
 
 # One has the simulated API server in it, which knows the unit tests' checks.
-METRICSOBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard test/e2e/metrics/*.c)))
-$(filter %/metrics,$(E2EPROG)): %: %.o $(METRICSOBJ) $(E2ELIBOBJ) $(SUPOBJ) $(LIB)
+METRICSOBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard test/e2e/metrics/*.c test/support/api_sim*.c)))
+$(filter %/metrics,$(E2EPROG)): %: %.o $(METRICSOBJ) $(E2ELIBOBJ) $(LIB)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -pthread $^ $(LDLIBS) -lcriterion -o $@
 -include $(METRICSOBJ:.o=.d)
