@@ -1,23 +1,12 @@
 #!/bin/bash
 # What the driver tells over HTTP, judged by Prometheus itself: `promtool check metrics` on the
 # pages of a busy controller and node, and a Prometheus that scrapes both (as OpenMetrics) while
-# every metric is made to move (test/e2e/prog/metrics.c). Both programs come out of Debian's
-# package, which is unpacked under build/tools and not installed: it would start a service.
-# Ends with "N passed, N failed".
+# every metric is made to move (test/e2e/prog/metrics.c). Ends with "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${T_PROG:?}/../e2e/prog/metrics
 tools=$PWD/build/tools/prometheus
-if [ ! -x "$tools/usr/bin/promtool" ]; then
-	mkdir -p "$tools"
-	(cd "$tools" && apt-get -q -o APT::Sandbox::User=root download prometheus && dpkg -x prometheus_*.deb . &&
-		rm prometheus_*.deb) >"$tools.log" 2>&1 || {
-		tail -5 "$tools.log" >&2
-		echo "conformance_metrics: the package prometheus could not be fetched" >&2
-		echo "0 passed, 1 failed"
-		exit 1
-	}
-fi
+test/fetch_prometheus "$tools" || { echo "0 passed, 1 failed"; exit 1; }
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/rds-csi-metrics.XXXXXX")
 pids=()
