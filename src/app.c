@@ -28,6 +28,7 @@ static int build_kube(struct app *a, struct err *err)
 			.orphan_grace_ms = c->orphan_grace_ms,
 			.is_orphan_hunted = c->orphans,
 			.is_orphan_dry_run = c->orphan_dry_run,
+			.is_export_kept = c->export_policy == CONFIG_EXPORT_ALWAYS,
 			.is_attachment_dry_run = c->attachment_dry_run,
 			.is_export_dry_run = c->export_dry_run,
 			.is_mount_dry_run = c->mount_dry_run,
@@ -156,6 +157,7 @@ static void fill_csi(struct app *a)
 		.rds_address = c->rds_address,
 		.nvme_port = NVME_PORT,
 		.fence_settle_ms = c->fence_settle_ms,
+		.is_export_kept = c->export_policy == CONFIG_EXPORT_ALWAYS,
 		.attach = { .grace_ms = c->attachment_grace_ms,
 			    .interval_ms = c->attachment_interval_ms > SIGHTINGS_MS
 						   ? c->attachment_interval_ms

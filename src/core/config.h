@@ -14,6 +14,7 @@
 enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_METRICS };
 enum config_kubernetes { CONFIG_KUBERNETES_OFF, CONFIG_KUBERNETES_ON };
 enum config_backend { CONFIG_BACKEND_NVME, CONFIG_BACKEND_LOOP };
+enum config_export { CONFIG_EXPORT_ATTACHED, CONFIG_EXPORT_ALWAYS };
 /* AUTO: text on a terminal, else JSON. */
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
 
@@ -33,6 +34,7 @@ struct config {
 	const char *first_base;	 /* the first of them: where new volumes go */
 	bool adopt_unmarked;
 	uint64_t fence_settle_ms;
+	unsigned export_policy; /* enum config_export */
 	/* Kubernetes. */
 	const char *kubeconfig, *lease_namespace; /* "" = of the pod */
 	uint64_t attachment_grace_ms, attachment_interval_ms;

@@ -145,6 +145,14 @@ const struct flag config_flags[] = {
 	  .max = 60000,
 	  .help = "wait between switching an export off and giving it a new name" },
 
+	{ .name = "export-policy",
+	  .kind = FLAG_CHOICE,
+	  .offset = AT(export_policy),
+	  .def = "attached",
+	  .choices = "attached|always",
+	  .help = "attached: a volume is exported only while a node holds it. always: "
+		  "once on, its export stays on until a fence or its deletion" },
+
 	GROUP("Kubernetes (--controller with --kubernetes=on)"),
 	{ .name = "kubeconfig",
 	  .kind = FLAG_STR,

@@ -50,6 +50,7 @@ struct csi {
 	const char *rds_address;  /* management address, as written to volume_context */
 	uint16_t nvme_port;	  /* default of StorageClass nvmePort */
 	uint64_t fence_settle_ms; /* between the two scripts of a fence */
+	bool is_export_kept;	  /* --export-policy=always */
 	bool may_adopt_unmarked;  /* volumes without a record are taken as ours */
 	struct csi_capacity capacity;
 	/* Node. */

@@ -298,7 +298,7 @@ Test(ctl_query, capabilities_come_from_memory)
 	cr_assert_eq(ctl_call(&c, &call, "ControllerGetCapabilities", &req), ERR_OK);
 	resp = ctl_reply(&call,
 			 &csi__v1__controller_get_capabilities_response__descriptor);
-	cr_assert_eq(resp->n_capabilities, 9);
+	cr_assert_eq(resp->n_capabilities, 10);
 	for (size_t i = 0; i < resp->n_capabilities; i++) {
 		int type = (int)resp->capabilities[i]->rpc->type;
 

@@ -300,12 +300,13 @@ static enum attach_verdict absent(const struct attach_view *view,
 		return view->has_objects && !view->is_asker_live
 			       ? ATTACH_CHECK
 			       : plan_fence(view, true, ret);
-	if (view->is_nonce_new && (r->n_holders || !view->is_exported))
+	if (view->is_nonce_new &&
+	    (r->n_holders || !view->is_exported || view->is_export_kept))
 		return ATTACH_DONE;
 	if (r->n_holders == 1 && r->holders[0].use == 'w' && !view->facts[0].is_object)
 		return ATTACH_DONE;
 	ret->record = own_record(view);
-	ret->switch_off = r->n_holders == 0;
+	ret->switch_off = r->n_holders == 0 && !view->is_export_kept;
 	return ATTACH_WRITE;
 }
 
@@ -352,7 +353,7 @@ static enum attach_verdict let_go(const struct attach_view *view,
 		    !view->facts[i].is_object)
 			ret->record.holders[n++] = r->holders[i];
 	ret->record.n_holders = n;
-	ret->switch_off = n_out == r->n_holders;
+	ret->switch_off = n_out == r->n_holders && !view->is_export_kept;
 	ret->is_clean = true;
 	return ATTACH_WRITE;
 }

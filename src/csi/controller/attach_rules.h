@@ -27,9 +27,10 @@ struct attach_view {
 	bool is_asker_live;
 	bool has_objects; /* with Kubernetes */
 	bool is_exported;
-	bool is_nonce_new; /* this very call wrote it */
-	bool is_sealed;	   /* no script that was cut off can run under this nonce */
-	bool has_own_nqn;  /* the NQN is the base of the id or a fenced form of it */
+	bool is_export_kept; /* --export-policy=always: a clean end leaves it on */
+	bool is_nonce_new;   /* this very call wrote it */
+	bool is_sealed;	     /* no script that was cut off can run under this nonce */
+	bool has_own_nqn;    /* the NQN is the base of the id or a fenced form of it */
 	uint32_t nqn_generation;
 	bool may_adopt; /* a volume without a record may become ours */
 	const char *cluster_id;

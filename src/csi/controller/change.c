@@ -113,6 +113,7 @@ static enum attach_verdict decide(struct change *c, struct attach_view *view,
 	view->record = &c->holders.record;
 	memcpy(view->facts, c->holders.facts, sizeof(view->facts));
 	view->has_objects = c->csi->k8s != NULL;
+	view->is_export_kept = c->csi->is_export_kept;
 	view->may_adopt = may_adopt(c);
 	view->cluster_id = c->csi->cluster_id;
 	view->has_own_nqn = id_nqn_is_of(c->nqn, c->id, &view->nqn_generation);

@@ -8,6 +8,7 @@
 #include "csi.pb-c.h"
 #include "csi/controller/attachments.h"
 #include "csi/controller/message.h"
+#include "csi/controller/migrations.h"
 #include "csi/controller/query.h"
 #include "csi/ids.h"
 
@@ -134,6 +135,19 @@ static int fill_holders(struct ctl_list *l, const char *s,
 	return 0;
 }
 
+/* One message serves all that are well. */
+static int fill_condition(struct ctl_list *l, const char *id,
+			  Csi__V1__ListVolumesResponse__VolumeStatus *status)
+{
+	const struct migrations *m = attachments_migrations(l->rpc.csi->attachments);
+	bool is_late = m && migrations_is_late(m, id);
+
+	if (!l->well)
+		l->well = query_condition(&l->rpc, NULL);
+	status->volume_condition = is_late ? query_condition(&l->rpc, id) : l->well;
+	return status->volume_condition ? 0 : -1;
+}
+
 /* Always with a status: an entry without one reads as "detached" to the attacher. */
 static entry *make_entry(struct ctl_list *l, const char *row)
 {
@@ -149,7 +163,8 @@ static entry *make_entry(struct ctl_list *l, const char *row)
 	e->volume = message_new(a, &csi__v1__volume__descriptor);
 	e->status = message_new(
 		a, &csi__v1__list_volumes_response__volume_status__descriptor);
-	if (!e->volume || !e->status || fill_holders(l, s, e->status))
+	if (!e->volume || !e->status || fill_holders(l, s, e->status) ||
+	    fill_condition(l, row, e->status))
 		return NULL;
 	e->volume->volume_id = arena_strdup(a, row);
 	e->volume->capacity_bytes = (int64_t)size;

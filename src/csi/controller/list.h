@@ -1,6 +1,7 @@
 #ifndef CSI_CONTROLLER_LIST_H
 #define CSI_CONTROLLER_LIST_H
 #include "core/buf.h"
+#include "csi.pb-c.h"
 #include "csi/controller/box.h"
 #include "csi/dispatch.h"
 
@@ -14,6 +15,7 @@ struct ctl_list {
 	struct buf rows;     /* packed; freed by ctl_list_fini */
 	const char **sorted; /* into rows; freed by ctl_list_fini */
 	size_t n_rows;
+	Csi__V1__VolumeCondition *well; /* in the arena; NULL until needed */
 };
 
 extern const struct op_type ctl_list_type;

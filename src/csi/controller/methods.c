@@ -20,15 +20,11 @@ enum { QUICK_MS = 60 * 1000, LONG_MS = 30 * 60 * 1000 };
 static int get_capabilities(struct rpc *rpc, struct err *err)
 {
 	static const Csi__V1__ControllerServiceCapability__RPC__Type types[] = {
-		CAP(CREATE_DELETE_VOLUME),
-		CAP(PUBLISH_UNPUBLISH_VOLUME),
-		CAP(LIST_VOLUMES),
-		CAP(LIST_VOLUMES_PUBLISHED_NODES),
-		CAP(GET_CAPACITY),
-		CAP(EXPAND_VOLUME),
-		CAP(GET_VOLUME),
-		CAP(PUBLISH_READONLY),
-		CAP(SINGLE_NODE_MULTI_WRITER),
+		CAP(CREATE_DELETE_VOLUME), CAP(PUBLISH_UNPUBLISH_VOLUME),
+		CAP(LIST_VOLUMES),	   CAP(LIST_VOLUMES_PUBLISHED_NODES),
+		CAP(GET_CAPACITY),	   CAP(EXPAND_VOLUME),
+		CAP(GET_VOLUME),	   CAP(VOLUME_CONDITION),
+		CAP(PUBLISH_READONLY),	   CAP(SINGLE_NODE_MULTI_WRITER),
 	};
 	enum { N = sizeof(types) / sizeof(types[0]) };
 	struct arena *a = &rpc->arena;

@@ -5,6 +5,7 @@
 #include "csi/controller/attach_rules.h"
 #include "csi/controller/attachments.h"
 #include "csi/controller/message.h"
+#include "csi/controller/migrations.h"
 #include "csi/controller/params.h"
 #include "csi/controller/volume_check.h"
 #include "csi/ids.h"
@@ -84,6 +85,22 @@ int query_holders(struct rpc *rpc, const struct rds_record *record, size_t *ret_
 	return 0;
 }
 
+Csi__V1__VolumeCondition *query_condition(struct rpc *rpc, const char *id)
+{
+	const struct migrations *m = attachments_migrations(rpc->csi->attachments);
+	Csi__V1__VolumeCondition *c =
+		message_new(&rpc->arena, &csi__v1__volume_condition__descriptor);
+
+	if (!c)
+		return NULL;
+	c->abnormal = m && id && migrations_is_late(m, id);
+	c->message = arena_strdup(&rpc->arena,
+				  c->abnormal ? "a live migration takes too long; both "
+						"nodes keep the volume"
+					      : "nothing is known against it");
+	return c->message ? c : NULL;
+}
+
 static ProtobufCMessage *answer_get(struct ctl_query *q)
 {
 	struct arena *a = &q->rpc.arena;
@@ -99,7 +116,8 @@ static ProtobufCMessage *answer_get(struct ctl_query *q)
 			  &status->published_node_ids))
 		return NULL;
 	vol->volume_id = arena_strdup(a, q->box.req.id);
-	if (!vol->volume_id)
+	status->volume_condition = query_condition(&q->rpc, q->box.req.id);
+	if (!vol->volume_id || !status->volume_condition)
 		return NULL;
 	vol->capacity_bytes = (int64_t)v->size_bytes;
 	resp->volume = vol;

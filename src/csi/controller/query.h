@@ -1,5 +1,6 @@
 #ifndef CSI_CONTROLLER_QUERY_H
 #define CSI_CONTROLLER_QUERY_H
+#include "csi.pb-c.h"
 #include "csi/controller/box.h"
 #include "csi/dispatch.h"
 
@@ -26,4 +27,7 @@ unsigned query_nodes(const struct rds_record *record, const char *ret[RDS_MAX_HO
 /* Their CSI names, in the arena; -1 for lack of memory. */
 int query_holders(struct rpc *rpc, const struct rds_record *record, size_t *ret_n,
 		  char ***ret);
+/* In the arena: abnormal while a live migration of the volume is late. id NULL: of a
+ * volume that is well. NULL for lack of memory. */
+Csi__V1__VolumeCondition *query_condition(struct rpc *rpc, const char *id);
 #endif
