@@ -68,6 +68,8 @@ static void do_ask(struct poll *p)
 {
 	uv_loop_t *loop = p->op.loop;
 
+	if (p->begins)
+		p->begins(p);
 	figures_init(&p->seen);
 	p->item = (struct pool_item){
 		.lane = { .lane = LANE_IDLE },

@@ -14,6 +14,7 @@ struct poll {
 	struct op op;
 	uint64_t interval_ms; /* set by the owner, as pool is */
 	struct pool *pool;
+	void (*begins)(struct poll *p); /* a round; NULL = nobody is told */
 	struct pool_item item;
 	struct clock_timer timer;	/* the pause, or the patience with the queue */
 	struct err end;			/* how the exec ended */

@@ -93,12 +93,19 @@ static void on_poll_done(struct op *op)
 	ros_settle(r);
 }
 
+/* What the box can do is known without any request, for readiness waits for it. */
+static void on_round(struct poll *p)
+{
+	(void)probe_is_fresh(CONTAINER_OF(p, struct ros, poll));
+}
+
 static void start_poll(struct ros *r, uint64_t interval_ms)
 {
 	if (!interval_ms)
 		return;
 	r->poll.pool = &r->pool;
 	r->poll.interval_ms = interval_ms;
+	r->poll.begins = on_round;
 	r->is_polling = true;
 	poll_start(&r->poll, r->loop, on_poll_done);
 }

@@ -85,8 +85,20 @@ Test(rds_measure, the_first_round_comes_by_itself_and_is_one_exec)
 	cr_assert(is(sensor("cpu-temperature"), 52));
 	cr_assert(is(sensor("fan2-speed"), 5460));
 	cr_assert_eq(f->n_disks, 5);
-	cr_assert_eq(execs(), 1);
+	cr_assert_eq(execs(), 2, "what the box can do, and the figures");
 	cr_assert(ros_figures_time(b.rds) > 0);
+	next_round();
+	t_run_until(&b.l, rounds(METRIC_SUCCESS) == 2);
+	cr_assert_eq(execs(), 3);
+	t_box_close(&b);
+}
+
+/* Readiness waits for it, and may not wait for somebody's request. */
+Test(rds_measure, what_the_box_can_do_is_known_without_a_request)
+{
+	open_box(NULL);
+	cr_assert(!b.rds->ops->features(b.rds)->is_known);
+	t_run_until(&b.l, b.rds->ops->features(b.rds)->is_known);
 	t_box_close(&b);
 }
 
