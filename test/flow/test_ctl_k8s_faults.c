@@ -87,6 +87,17 @@ static void left_over(struct ctl *c)
 	no_pv(c);
 }
 
+static void mounted(struct ctl *c)
+{
+	row(c)->is_mounted = row(c)->mount_filesystem = true;
+}
+
+static void is_unmounted(struct ctl *c)
+{
+	cr_assert(!row(c)->is_mounted && !row(c)->mount_filesystem);
+	cr_assert(row(c)->is_exported && row(c)->record.n_holders == 1);
+}
+
 static void is_b_s(struct ctl *c)
 {
 	cr_assert_eq(row(c)->record.n_holders, 1);
@@ -109,6 +120,8 @@ static void is_gone(struct ctl *c)
 
 static const struct scenario scenarios[] = {
 	{ "demand", "ControllerPublishVolume", held_by_dead, publish_request, is_b_s },
+	{ "publish of what the box has mounted", "ControllerPublishVolume", mounted,
+	  publish_request, is_unmounted },
 	{ "fence", "ControllerUnpublishVolume", in_use, unpublish_request, is_fenced },
 	{ "delete", "DeleteVolume", no_pv, delete_request, is_gone },
 	{ "delete what was left over", "DeleteVolume", left_over, delete_request,

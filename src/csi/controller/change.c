@@ -16,9 +16,10 @@
  *
  * resolving: fails: a volume that cannot be told apart from this one may be held.
  * checking:  fails: whether nodes are lost cannot be told; nothing was changed.
- * reading:   fails: nothing was changed.
- * writing:   stale: judged anew by the row that came back. Fails: the outcome may be
- *            unknown; the belief is gone and the next call reads first.
+ * reading:   fails: nothing was changed. A volume that the box itself has mounted, and
+ * that nobody holds, is read with that mount ended. writing:   stale: judged anew by the
+ * row that came back. Refused, warm: read first, for a refusal must have been seen.
+ * Fails: the outcome may be unknown; the belief is gone and the next call reads first.
  * fencing:   a child of its own, which can be cut anywhere and is found by its record. */
 enum {
 	ST_START = OP_START,
@@ -45,8 +46,8 @@ static const uint32_t next[ST_N] = {
 	[ST_RESOLVING] = OP_BIT(ST_CHECKING) | OP_BIT(ST_READING) | OP_BIT(ST_WRITING) |
 			 OP_BIT(ST_DONE),
 	[ST_CHECKING] = OP_BIT(ST_READING) | ANY_WORK,
-	[ST_READING] = ANY_WORK,
-	[ST_WRITING] = ANY_WORK,
+	[ST_READING] = ANY_WORK | OP_BIT(ST_READING),
+	[ST_WRITING] = ANY_WORK | OP_BIT(ST_READING),
 	[ST_FENCING] = ANY_WORK,
 };
 
@@ -152,6 +153,21 @@ static enum attach_verdict ask_belief(struct change *c)
 static void start_read(struct change *c)
 {
 	box_prepare(&c->box, RDS_GET, c->id);
+	op_move(&c->op, ST_READING);
+	box_start(&c->box, c->csi, &c->op);
+}
+
+/* The box has the file system's blocks in its own hands, and nobody else has. */
+static bool is_to_unmount(const struct change *c)
+{
+	return c->is_publish && c->volume.is_mounted && !c->holders.record.n_holders &&
+	       c->volume.record.kind == RDS_RECORD_OURS;
+}
+
+static void start_unmount(struct change *c)
+{
+	box_prepare(&c->box, RDS_NO_MOUNT, c->id);
+	c->box.req.may_unmount = true;
 	op_move(&c->op, ST_READING);
 	box_start(&c->box, c->csi, &c->op);
 }
@@ -267,7 +283,10 @@ static void act(struct change *c, enum attach_verdict verdict)
 {
 	switch (verdict) {
 	case ATTACH_WRITE:
-		start_write(c, &c->volume.record);
+		if (is_to_unmount(c))
+			start_unmount(c);
+		else
+			start_write(c, &c->volume.record);
 		return;
 	case ATTACH_FENCE:
 		start_fence(c);
@@ -307,8 +326,18 @@ static void judge(struct change *c, bool is_nonce_new)
 	act(c, verdict);
 }
 
+static bool is_refused_warm(const struct change *c, const struct op *child)
+{
+	return c->op.state == ST_WRITING && c->is_publish && !c->has_volume &&
+	       !op_failed(&c->op) && child->err.code == ERR_PRECONDITION;
+}
+
 static void do_result(struct change *c, const struct op *child, const struct box *from)
 {
+	if (is_refused_warm(c, child)) {
+		start_read(c);
+		return;
+	}
 	if (op_failed(child))
 		outcome_box_failed(c, &child->err, c->op.state == ST_FENCING);
 	op_fail_err(&c->op, &child->err);
@@ -326,7 +355,7 @@ static void do_result(struct change *c, const struct op *child, const struct box
 		outcome_fenced(c);
 	if (from->req.kind == RDS_UNPUBLISH && from->req.outcome == RDS_OK)
 		outcome_let_go(c);
-	judge(c, from->req.kind != RDS_GET && from->req.outcome == RDS_OK);
+	judge(c, from->req.kind >= RDS_PUBLISH && from->req.outcome == RDS_OK);
 }
 
 static void begin(struct change *c)
