@@ -1,7 +1,7 @@
 #!/bin/bash
 # What the driver tells over HTTP, judged by Prometheus itself: `promtool check metrics` on the
 # pages of a busy controller and node, and a Prometheus that scrapes both (as OpenMetrics) while
-# every metric is made to move (test/e2e/prog/metrics.c). Ends with "N passed, N failed".
+# every metric is made to move (test/e2e/prog/metrics.c); then the dashboards' queries are put to it. Ends with "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${T_PROG:?}/../e2e/prog/metrics
@@ -24,6 +24,7 @@ verdict() { # STATUS WHAT
 	if [ "$1" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
+start=$(date +%s)
 METRICS_PAGES=$dir T_RESULT=$dir/result "$program" "each metric moves" >"$dir/program.log" 2>&1 &
 program_pid=$!
 pids+=($program_pid)
@@ -66,6 +67,12 @@ n=$(curl -s "http://127.0.0.1:$port/api/v1/query" --data-urlencode \
 	'query=min(sum_over_time(up[10m]))' | sed -nE 's/.*"value":\[[^,]*,"([0-9]+)".*/\1/p')
 [ "${n:-0}" -ge 30 ] && rc=0 || rc=1
 verdict $rc "at least 30 scrapes of each plugin (${n:-0})"
+
+rc=0
+for board in charts/rds-csi-driver/dashboards/*.json; do
+	test/dashboard_check "$board" "http://127.0.0.1:$port" "$start" "$(date +%s)" || rc=1
+done
+verdict $rc "each query of the dashboards gives data"
 
 # Four names are those that the earlier driver's users look for.
 known='^rds_disk_(active_time|read_latency|wait_latency|write_latency)_milliseconds use base unit "seconds"'
