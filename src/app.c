@@ -28,6 +28,7 @@ static int build_kube(struct app *a, struct err *err)
 			.orphan_grace_ms = c->orphan_grace_ms,
 			.is_orphan_hunted = c->orphans,
 			.is_orphan_dry_run = c->orphan_dry_run,
+			.is_unseen_removed = c->orphan_unseen == CONFIG_UNSEEN_REMOVE,
 			.is_export_kept = c->export_policy == CONFIG_EXPORT_ALWAYS,
 			.is_attachment_dry_run = c->attachment_dry_run,
 			.is_export_dry_run = c->export_dry_run,

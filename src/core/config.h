@@ -14,6 +14,7 @@
 enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_METRICS };
 enum config_kubernetes { CONFIG_KUBERNETES_OFF, CONFIG_KUBERNETES_ON };
 enum config_backend { CONFIG_BACKEND_NVME, CONFIG_BACKEND_LOOP };
+enum config_unseen { CONFIG_UNSEEN_KEEP, CONFIG_UNSEEN_REMOVE };
 enum config_export { CONFIG_EXPORT_ATTACHED, CONFIG_EXPORT_ALWAYS };
 /* AUTO: text on a terminal, else JSON. */
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_JSON, CONFIG_LOG_TEXT };
@@ -40,6 +41,7 @@ struct config {
 	uint64_t attachment_grace_ms, attachment_interval_ms;
 	bool attachment_dry_run, export_dry_run, mount_dry_run;
 	bool orphans, orphan_dry_run, vmi_serialization;
+	unsigned orphan_unseen; /* enum config_unseen */
 	uint64_t orphan_interval_ms, orphan_grace_ms, vmi_cache_ttl_ms;
 	/* The node. */
 	unsigned node_backend; /* enum config_backend */

@@ -213,6 +213,14 @@ const struct flag config_flags[] = {
 	  .offset = AT(orphan_dry_run),
 	  .def = "true",
 	  .help = "report orphans, delete none" },
+	{ .name = "orphan-unseen",
+	  .kind = FLAG_CHOICE,
+	  .offset = AT(orphan_unseen),
+	  .def = "keep",
+	  .choices = "keep|remove",
+	  .help = "orphans whose PersistentVolume went while no controller watched. "
+		  "remove: those whose policy was Delete at the last attach or detach; "
+		  "one set to Retain and deleted unseen is then lost" },
 	{ .name = "enable-vmi-serialization",
 	  .kind = FLAG_BOOL,
 	  .offset = AT(vmi_serialization),

@@ -16,6 +16,7 @@ static struct rds_record *record(void)
 static void open_used(bool is_retained)
 {
 	rlab_open(&l);
+	l.conf.is_unseen_removed = true;
 	rlab_volume(&l, "pvc-1");
 	rlab_volume(&l, "pvc-2");
 	rlab_pv(&l, "pvc-1", "pvc-1", is_retained);
@@ -56,6 +57,19 @@ Test(reconcile_unseen, goes_a_day_after_it_was_missed_through_any_restart)
 	rlab_rounds(&l, 2);
 	cr_assert_null(rlab_find(&l, "pvc-1"));
 	cr_assert_not_null(rlab_find(&l, "pvc-2"));
+	rlab_close(&l);
+}
+
+/* The default: it may have been set to Retain first. */
+Test(reconcile_unseen, is_kept_where_nothing_else_is_asked_for)
+{
+	open_used(false);
+	l.conf.is_unseen_removed = false;
+	vanish_unseen();
+	rlab_rounds(&l, 4 * 24 * 12);
+	cr_assert_not_null(rlab_find(&l, "pvc-1"));
+	cr_assert(record()->is_deletable && !record()->is_released);
+	cr_assert_eq(l.r.shared.stats.orphans, 1, "reported");
 	rlab_close(&l);
 }
 

@@ -47,7 +47,7 @@ static enum reconcile_action judge(const char *what, bool *ret_is_alarming)
 		view.is_unclear |= *what == 'U';
 		view.is_witnessed |= *what == 'W';
 		view.is_retained |= *what == 'r';
-		view.is_blind |= *what == 'b';
+		view.is_word_enough |= *what == 'T';
 		view.is_export_kept |= *what == 'K';
 		view.is_orphan_hunted &= *what != 'O';
 	}
@@ -102,17 +102,19 @@ static const struct {
 	{ "BWP", RECONCILE_NOTHING },
 	{ "BWV", RECONCILE_NOTHING },
 	{ "BWs", RECONCILE_REPORT },
-	{ "D", RECONCILE_RELEASE }, /* by the policy that the record tells */
-	{ "Db", RECONCILE_REPORT },
-	{ "DP", RECONCILE_NOTHING },
-	{ "DV", RECONCILE_NOTHING },
-	{ "DU", RECONCILE_NOTHING },
-	{ "DH", RECONCILE_NOTHING },
-	{ "Ds", RECONCILE_REPORT },
+	{ "DT", RECONCILE_RELEASE }, /* by the policy that the record tells */
+	{ "D", RECONCILE_REPORT },
+	{ "BT", RECONCILE_REPORT },
+	{ "DW", RECONCILE_RELEASE },
+	{ "DPT", RECONCILE_NOTHING },
+	{ "DVT", RECONCILE_NOTHING },
+	{ "DUT", RECONCILE_NOTHING },
+	{ "DHT", RECONCILE_NOTHING },
+	{ "DsT", RECONCILE_REPORT },
 	{ "DE", RECONCILE_SWITCH_OFF },
 	{ "DrP", RECONCILE_KEEP }, /* which is Delete no more */
 	{ "DrPV", RECONCILE_KEEP },
-	{ "Dr", RECONCILE_KEEP },
+	{ "DrT", RECONCILE_KEEP },
 	{ "DrHP", RECONCILE_NOTHING }, /* a held one's record is left alone */
 	{ "Rr", RECONCILE_KEEP },
 	{ "RrP", RECONCILE_KEEP },

@@ -33,7 +33,7 @@ static enum reconcile_action judge_orphan(const struct reconcile_view *view)
 		return RECONCILE_REPORT;
 	if (v->record.is_released)
 		return RECONCILE_REMOVE;
-	return view->is_witnessed || (v->record.is_deletable && !view->is_blind)
+	return view->is_witnessed || (v->record.is_deletable && view->is_word_enough)
 		       ? RECONCILE_RELEASE
 		       : RECONCILE_REPORT;
 }

@@ -9,11 +9,11 @@
  * out.
  *
  * An orphan is removed only when its record says "released", and since when: that its PV
- * was seen to go, by a watch that missed nothing, with the reclaim policy Delete; or that
- * it is gone, and had Delete when the record last told. A PV with Retain that its
- * administrator deletes leaves a disk that looks just like an orphan, and its data is to
- * be kept; nothing but that word tells the two apart, so what lacks it is reported for
- * ever and never removed. */
+ * was seen to go, by a watch that missed nothing, with the reclaim policy Delete; or,
+ * where that is wanted, that it is gone and had Delete when the record last told. A PV
+ * with Retain that its administrator deletes leaves a disk that looks just like an
+ * orphan, and its data is to be kept; nothing but that word tells the two apart, so what
+ * lacks it is reported for ever and never removed. */
 enum reconcile_action {
 	RECONCILE_NOTHING,
 	RECONCILE_NO_MOUNT,   /* the box may mount it, and has not */
@@ -34,7 +34,7 @@ struct reconcile_view {
 	bool is_unclear;     /* some VolumeAttachment may be any volume's */
 	bool is_witnessed;   /* its last PV was seen to go, with Delete */
 	bool is_retained;    /* one has Retain, or had it when it went */
-	bool is_blind;	     /* what was seen of PVs could not be kept in mind */
+	bool is_word_enough; /* for one that nobody saw go: the policy in the record */
 	int stale_holder;    /* index, or -1 */
 	bool is_export_kept; /* --export-policy=always */
 	bool is_orphan_hunted;

@@ -14,7 +14,8 @@ struct reconcile_conf {
 	bool is_orphan_hunted;
 	bool is_orphan_dry_run, is_attachment_dry_run, is_export_dry_run,
 		is_mount_dry_run;
-	bool is_export_kept; /* --export-policy=always */
+	bool is_export_kept;	/* --export-policy=always */
+	bool is_unseen_removed; /* --orphan-unseen=remove */
 };
 
 /* Read by whoever counts; the first group only grows. */
