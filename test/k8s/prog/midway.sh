@@ -7,10 +7,11 @@ awake() {
 	stop_second
 	controller_as_before
 }
-# From here on nothing is to change on the box, whoever would like it to.
-still() { # SECONDS
+# It wakes up, and nothing changes on the box.
+wakes_and_changes_nothing() { # SECONDS
 	local end
 	end=$(history_end)
+	signal CONT controller
 	never "$1" grew "$end"
 	same "what changed on the box" "$(box "history?from=$end")" ""
 }
@@ -21,7 +22,7 @@ said_since() { tail -n "+$(($1 + 1))" "$D/log/controller" | grep -F -- "$2" >/de
 # A call has begun a fence, and waits for it to settle.
 t_paused_while_a_fence_settles() {
 	local pv va start lines said
-	trap awake EXIT
+	trap 'awake; let_go_of "$pv"' EXIT
 	controller_with --fence-settle=5s
 	start_second
 	held midway
@@ -38,8 +39,7 @@ t_paused_while_a_fence_settles() {
 	said=$(judge_fences "$pv" "$start")
 	same "what the second did" "$said" "1 finished, 2 begun"
 	publish_to second "$pv" node-1
-	signal CONT controller
-	still 10
+	wakes_and_changes_nothing 10
 	check said_since "$lines" "not sent: this is no longer ours to decide"
 	check leads second
 	same "what happened since" "$(judge_fences "$pv" "$start")" "$said"
@@ -49,6 +49,10 @@ t_paused_while_a_fence_settles() {
 	in_use node-2 "$pv" no
 	w delete pvc midway --timeout=60s >/dev/null
 	eventually 60 all_is_empty
+}
+# No object says that node-1 has it.
+let_go_of() {
+	csi controller ControllerUnpublishVolume "{\"volume_id\": \"$1\", \"node_id\": \"node-1\"}" >/dev/null || true
 }
 publish_to() { # controller|second VOLUME NODE
 	csi "$1" ControllerPublishVolume "{\"volume_id\": \"$2\", \"node_id\": \"$3\",
@@ -80,8 +84,7 @@ t_paused_in_a_round() {
 	eventually 20 leads second
 	eventually 90 no_more_work
 	for pv in "${pvs[@]}"; do fenced_once "$pv" "$start" >/dev/null; done
-	signal CONT controller
-	still 15
+	wakes_and_changes_nothing 15
 	check leads second
 	check said_since "$lines" "leader no more"
 
