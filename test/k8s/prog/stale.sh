@@ -11,20 +11,22 @@ more_than() { [ "$(metric "$1")" -gt "$2" ]; }
 
 # A pod there still names the claim: then the object stays. Without one the node is cut off, and
 # only then the object is deleted; nobody but the controller is there to do either.
+# A new name each time: pods of a node that the garbage collector knows as gone go at once.
+VANISHED=node-$((RANDOM + 100))
 t_vanished_node() {
 	local pv va before cleared renamed deleted
-	trap 'no_node node-3; start attacher; controller_as_before' EXIT
+	trap 'no_node $VANISHED; start attacher; controller_as_before' EXIT
 	controller_with --attachment-reconcile-interval=3s
-	node_of_objects node-3
+	node_of_objects "$VANISHED"
 	claim stale rds Block 1Gi
 	bound stale
 	pv=$(volume_of stale)
-	va=$(attach_by_hand "$pv" node-3)
+	va=$(attach_by_hand "$pv" "$VANISHED")
 	eventually 30 is_attached "$va"
 	before=$(exports)
 	cleared=$(metric attachment_stale_cleared_total)
-	pod stale stale node-3
-	no_node node-3
+	pod stale stale "$VANISHED"
+	no_node "$VANISHED"
 	never 17 touched
 
 	stop attacher
@@ -33,8 +35,8 @@ t_vanished_node() {
 	check is_cut
 	check is_fenced_on_box "$pv"
 	eventually 5 more_than attachment_stale_cleared_total "$cleared"
-	eventually 10 has_event stale StaleAttachmentCleared node-3
-	eventually 10 has_event stale NodeFenced node-3
+	eventually 10 has_event stale StaleAttachmentCleared "$VANISHED"
+	eventually 10 has_event stale NodeFenced "$VANISHED"
 	check is_going # for its finalizer
 	# Cut off first: it takes two seconds, so that a second's roughness does no harm.
 	renamed=$(renamed_at "$pv")
