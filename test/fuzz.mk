@@ -11,7 +11,7 @@ FUZZSRC_h2conn := $(FUZZSRC_wire) src/csi/grpc/fields.c src/csi/grpc/h2.c src/cs
 FUZZSRC_request := src/csi/validate.c src/csi/call_json.c src/csi/call_help.c src/core/str.c \
 		src/core/arena.c src/core/buf.c src/core/mem.c src/core/err.c $(GEN)/csi.pb-c.c
 FUZZSRC_record  := src/rds/disk_record.c src/core/str.c src/core/err.c
-FUZZSRC_ros_reply := $(FUZZSRC_record) src/rds/ros_reply.c src/rds/row.c src/rds/judge.c \
+FUZZSRC_ros_reply := $(FUZZSRC_record) src/rds/ros_reply.c src/rds/row.c src/rds/judge.c src/rds/figures.c \
 		src/rds/ros_site.c src/rds/ros_text.c src/core/json.c src/core/buf.c src/core/mem.c
 FUZZSRC_http1 := src/core/http1.c src/core/buf.c src/core/mem.c src/core/err.c $(LLHTTPSRC)
 # llhttp's own warnings are not ours.
