@@ -41,11 +41,30 @@ int traffic_read(const char *root, const char *disk, struct nvme_traffic *ret)
 	return traffic_parse(line, ret);
 }
 
+/* Of the session's own path to the disk, which is nvmeXcYnZ with nvme_core.multipath=Y:
+ * the disk nvmeXnZ itself counts nothing there before kernel 6.5. */
+static int read_path(const char *root, const char *ctrl, struct nvme_traffic *ret)
+{
+	char path[256], line[512];
+	struct dirent *e;
+	int rc = -1;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "%s/class/nvme/%.23s", root, ctrl);
+	d = opendir(path);
+	while (d && rc && (e = readdir(d)))
+		if (str_starts_with(e->d_name, "nvme") &&
+		    sysfs_attr(line, sizeof(line), "%s/%.32s/stat", path, e->d_name) == 0)
+			rc = traffic_parse(line, ret);
+	if (d)
+		(void)closedir(d);
+	return rc;
+}
+
 /* One that is just being made or taken away has not all of its attributes. */
 static bool read_session(const char *root, const char *ctrl, char nqn[NVME_NQN_MAX + 1],
 			 struct nvme_traffic *ret)
 {
-	struct nvme_device dev;
 	char text[32];
 
 	if (!str_starts_with(ctrl, "nvme") ||
@@ -56,8 +75,7 @@ static bool read_session(const char *root, const char *ctrl, char nqn[NVME_NQN_M
 	    sysfs_attr(text, sizeof(text), "%s/class/nvme/%.23s/state", root, ctrl))
 		return false;
 	*ret = (struct nvme_traffic){ .nqn = nqn, .state = nvme_state_of(text) };
-	ret->has_device = sysfs_nvme_devices(root, ctrl, &dev, 1) > 0 &&
-			  traffic_read(root, strrchr(dev.path, '/') + 1, ret) == 0;
+	ret->has_device = read_path(root, ctrl, ret) == 0;
 	return true;
 }
 

@@ -2,7 +2,9 @@
  * its refusal, and who may work with the records. */
 #include "support/t.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,8 +17,29 @@
 
 struct setup {
 	char dir[128], endpoint[192], exports[192], kubelet[192], socket[192];
+	char metrics[64];
+	unsigned port;
 	struct prog csi;
 };
+
+static struct sockaddr_in address(unsigned port)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				     .sin_port = htons((uint16_t)port) };
+}
+
+static unsigned free_port(void)
+{
+	struct sockaddr_in a = address(0);
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&a, n), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
 
 static void open_setup(struct setup *s)
 {
@@ -33,12 +56,15 @@ static void open_setup(struct setup *s)
 	snprintf(path, sizeof(path), "mkdir -p %s/exports %s/k/plugins_registry", s->dir,
 		 s->dir);
 	cr_assert_eq(system(path), 0);
+	s->port = free_port();
+	snprintf(s->metrics, sizeof(s->metrics), "--metrics-address=127.0.0.1:%u",
+		 s->port);
 }
 
 static void begin(struct setup *s, const char *name)
 {
 	const char *const argv[] = { prog_csi(),
-				     "--metrics-address=",
+				     s->metrics,
 				     "--node",
 				     "--node-id=n1",
 				     "--driver-name=d.example",
@@ -121,6 +147,29 @@ static void register_it(struct setup *s, bool is_taken, char *why)
 	buf_fini(&b);
 }
 
+/* What /readyz says. */
+static bool says(const struct setup *s, const char *text)
+{
+	static const char request[] = "GET /readyz HTTP/1.1\r\nHost: a\r\n"
+				      "Connection: close\r\n\r\n";
+	struct sockaddr_in a = address(s->port);
+	char answer[1024];
+	size_t n = 0;
+	ssize_t m = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	cr_assert_eq(send(fd, request, strlen(request), MSG_NOSIGNAL),
+		     (ssize_t)strlen(request));
+	while (m > 0 && n < sizeof(answer) - 1) {
+		m = recv(fd, answer + n, sizeof(answer) - 1 - n, 0);
+		n += m > 0 ? (size_t)m : 0;
+	}
+	close(fd);
+	answer[n] = '\0';
+	return strstr(answer, text) != NULL;
+}
+
 static void close_setup(struct setup *s)
 {
 	cr_assert_eq(access(s->socket, F_OK), -1);
@@ -138,8 +187,15 @@ Test(main_register, registered_served_and_gone_in_order)
 
 	open_setup(&s);
 	start(&s);
+	cr_assert(says(&s, "HTTP/1.1 503 "));
+	cr_assert(says(&s, "\r\n\r\nnot registered with the kubelet yet\n"));
 	register_it(&s, true, no_error);
 	prog_await(s.csi.err, "registered with the kubelet");
+	cr_assert(says(&s, "HTTP/1.1 200 "));
+	cr_assert_eq(unlink(s.socket), 0); /* a kubelet that has begun anew */
+	prog_await(s.csi.err, "waiting for the kubelet to register this plugin");
+	while (!says(&s, "HTTP/1.1 503 "))
+		usleep(10000);
 	cr_assert_eq(stop(&s), 0);
 	close_setup(&s);
 }

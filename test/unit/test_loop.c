@@ -107,6 +107,43 @@ Test(loop, two_signals_turn_the_log_up_and_down)
 	cr_assert_eq(loop_close(&l), 0);
 }
 
+static uint64_t busy_us, longest_us;
+
+static void on_turn(uint64_t us)
+{
+	busy_us += us;
+	longest_us = us > longest_us ? us : longest_us;
+}
+
+/* The work of one turn, after a wait that is none. */
+static void on_work(uv_timer_t *t)
+{
+	uint64_t end_ns = uv_hrtime() + 30 * UINT64_C(1000000);
+
+	while (uv_hrtime() < end_ns)
+		;
+	uv_close((uv_handle_t *)t, NULL);
+}
+
+Test(loop, a_turn_is_as_long_as_it_worked_not_as_it_waited)
+{
+	struct loop l;
+	struct err e;
+	uv_timer_t work;
+	uint64_t begun_ns;
+
+	cr_assert_eq(loop_open(&l, on_stop, &e), 0);
+	l.on_turn = on_turn;
+	uv_timer_init(&l.uv, &work);
+	begun_ns = uv_hrtime();
+	uv_timer_start(&work, on_work, 200, 0);
+	(void)uv_run(&l.uv, UV_RUN_DEFAULT);
+	turn(&l, 1); /* a turn is told when the next poll has ended */
+	cr_assert_geq(longest_us, 30000);
+	cr_assert_leq(busy_us, (uv_hrtime() - begun_ns) / 1000 - 190000);
+	cr_assert_eq(loop_close(&l), 0);
+}
+
 Test(loop, what_is_left_is_counted_and_named)
 {
 	struct loop l;

@@ -80,16 +80,12 @@ static int over_sysfs(struct nvme *nvme,
 static const struct nvme_ops ops = { .traffic = over_sysfs };
 static struct nvme nvme = { &ops };
 
-static void put_disk(const char *ctrl, const char *disk, const char *nqn,
-		     const char *stat)
+static void put_path(const char *ctrl, const char *disk, const char *stat)
 {
 	char path[64];
 
-	fake_disk(root, disk, "259:1", 8, nqn);
-	snprintf(path, sizeof(path), "block/%s/stat", disk);
+	snprintf(path, sizeof(path), "class/nvme/%s/%s/stat", ctrl, disk);
 	fake_put(root, path, stat);
-	snprintf(path, sizeof(path), "class/nvme/%s/%s/dev", ctrl, disk);
-	fake_put(root, path, "259:1\n");
 }
 
 Test(traffic, each_volume_once_and_each_session_by_its_state)
@@ -105,7 +101,7 @@ Test(traffic, each_volume_once_and_each_session_by_its_state)
 	node_traffic_look(&n, &csi);
 	cr_assert(n.is_known && n.n == 0, "no NVMe in the kernel");
 	fake_session(root, "nvme0", PREFIX "pvc-1", OWN, "live");
-	put_disk("nvme0", "nvme0n1", PREFIX "pvc-1", line);
+	put_path("nvme0", "nvme0c0n1", line);
 	fake_session(root, "nvme1", PREFIX "pvc-2.g3-0a1b2c3d", OWN, "connecting");
 	fake_session(root, "nvme2", PREFIX "pvc-1", OWN, "live");
 	fake_session(root, "nvme3", PREFIX "pvc-3", OWN, "deleting (no IO)");

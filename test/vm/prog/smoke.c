@@ -1,11 +1,13 @@
 /* What every scenario builds on, without the driver's node: the kernel has what is
  * needed, the box and the driver come up, what the box exports can be attached and
- * written, and the blocks that arrived are told from those that did not. */
+ * written, and the blocks that arrived are told from those that did not. At last a node,
+ * which tells what a volume carries as this kernel's sysfs has it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "e2e/scrape.h"
 #include "vm/hand.h"
 #include "vm/lab.h"
 
@@ -87,6 +89,41 @@ static void box(void)
 	lab_close(&lab);
 }
 
+static bool tells(const char *page, const char *name, const char *labels, double least)
+{
+	double v = 0;
+	bool is_there = page && scrape_sum(page, name, labels, &v);
+
+	return CHECK(is_there && v >= least, "%s{%s}: %g", name, labels, v);
+}
+
+static void figures(void)
+{
+	static const char *const args[] = { "--metrics-address=127.0.0.1:9809", NULL };
+	static const char volume[] = "volume=\"pvc-told\"";
+	struct lab lab = { .driver_args = args };
+	struct track t;
+	struct vol v;
+	char *page;
+
+	if (lab_open(&lab)) {
+		lab_vol(&lab, &v, "pvc-told");
+		lab_track(&v, &t);
+		if (lab_up(&lab, &v) && CHECK(track_write(&t, 0, 100), "not written")) {
+			page = scrape_get(9809, "/metrics", NULL, NULL);
+			tells(page, "rds_csi_nvme_controllers", "live", 1);
+			tells(page, "rds_csi_nvme_connects_total", "success", 1);
+			tells(page, "rds_csi_volume_writes_total", volume, 1);
+			tells(page, "rds_csi_volume_written_bytes_total", volume, 51200);
+			tells(page, "rds_csi_volume_read_bytes_total", volume, 512);
+			free(page);
+			if (lab_down(&lab, &v))
+				vol_must(&lab.driver, &v, VOL_DELETE);
+		}
+	}
+	lab_close(&lab);
+}
+
 static void by_hand(void)
 {
 	char image[E2E_PATH];
@@ -103,6 +140,7 @@ static void by_hand(void)
 static const struct e2e_test tests[] = { { "kernel", kernel, true },
 					 { "box", box, true },
 					 { "by-hand", by_hand, true },
+					 { "figures", figures, true },
 					 { 0 } };
 
 int main(int argc, char **argv)
