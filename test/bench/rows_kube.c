@@ -183,7 +183,8 @@ struct cost {
 	double ms, execs, requests;
 };
 
-/* While the API server stands still: what is on the way of a call would never end. What
+/* One look of the reconcilers' at the box may fall among the calls, 0.04 of each.
+ * While the API server stands still: what is on the way of a call would never end. What
  * is asked of it afterwards, the Lease excepted, is counted when it goes on. */
 static int life_step(struct plane *p, enum driver_rpc rpc, size_t n, struct cost *ret)
 {
@@ -232,7 +233,7 @@ int rows_kube_life(const struct bench *b)
 		if (rc != 0)
 			break;
 		table_add(step[i].what, "400 ms, two API calls", "1 exec, no API call",
-			  c.execs > 1, "%.1f ms, %.2g exec, later %.2g requests", c.ms,
+			  c.execs > 1.1, "%.1f ms, %.2g exec, later %.2g requests", c.ms,
 			  c.execs, c.requests);
 		table_value(step[i].ms, c.ms);
 		table_value(step[i].execs, c.execs);
