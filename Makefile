@@ -18,7 +18,7 @@ GCCW  := -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init
 	 -Wtrampolines -Wstack-usage=16384 -Wimplicit-fallthrough=5 -Wcast-align=strict
 HARD  := -fstack-protector-strong -fstack-clash-protection -fno-common -fPIE
 HARDL := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed
-ifneq ($(filter x86_64 i686,$(shell uname -m)),)
+ifneq ($(filter x86_64-% i686-%,$(shell $(CC) -dumpmachine)),)
 HARD  += -fcf-protection=full
 endif
 IS_CLANG := $(shell $(CC) --version 2>/dev/null | grep -c clang)
@@ -77,7 +77,9 @@ PROGBIN := $(PROGSRC:%.c=$(BUILD)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps check-style format format-check clean help install programs tests
+ARCHS  ?=
+
+.PHONY: all deps image check-style format format-check clean help install programs tests
 
 all: $(BIN)                     ## build rds-csi
 programs: $(BIN) $(SIM) $(PROGBIN)
@@ -90,6 +92,10 @@ deps:                           ## install what the build and the tests need (as
 
 install: $(BIN)                 ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/rds-csi
+
+image:                          ## the images as OCI archives in build/image, for ARCHS (amd64, arm64; default: this machine's)
+	@tools/deps image
+	@tools/image/build $(ARCHS)
 
 check-style:                    ## the include table, the size limits, banned calls
 	@tools/check-style

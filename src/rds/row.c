@@ -40,7 +40,7 @@ static bool take_string(struct scan *s, const char **ret, size_t *ret_len,
 	for (; s->p < s->end && *s->p != '"'; s->p++) {
 		if ((unsigned char)*s->p < ' ')
 			return false;
-		has_escape |= *s->p == '\\' || *s->p > '~' || *s->p < 0;
+		has_escape |= *s->p == '\\' || (unsigned char)*s->p > '~';
 		if (*s->p == '\\' && ++s->p == s->end)
 			return false;
 	}
