@@ -48,8 +48,7 @@ static void collect_leader(void *ctx, struct expo *x)
 		expo_put(x, k8s_is_leader(a->csi.k8s), NULL);
 }
 
-/* ---- Kubernetes
- * ------------------------------------------------------------------------- */
+/* ---- Kubernetes ---- */
 
 static void collect_rounds(void *ctx, struct expo *x)
 {
@@ -175,8 +174,7 @@ static void collect_watch(void *ctx, struct expo *x)
 	}
 }
 
-/* ---- the box
- * ---------------------------------------------------------------------------- */
+/* ---- the box ---- */
 
 static void collect_state(void *ctx, struct expo *x)
 {
@@ -241,8 +239,7 @@ static void collect_ssh(void *ctx, struct expo *x)
 		 NULL);
 }
 
-/* ---- the node
- * --------------------------------------------------------------------------- */
+/* ---- the node ---- */
 
 static void collect_stuck(void *ctx, struct expo *x)
 {
@@ -303,8 +300,7 @@ static void collect_traffic(void *ctx, struct expo *x)
 	}
 }
 
-/* ---- all of it
- * -------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* What only a working controller can do, and what only a registered node is asked to. */
 static bool is_ready(void *ctx, struct buf *why)

@@ -58,8 +58,7 @@ static const uint32_t next[ST_N] = {
 	[ST_BOX] = OP_BIT(ST_NODE),	    [ST_NODE] = OP_BIT(ST_DONE),
 };
 
-/* ---- the life of the process
- * ------------------------------------------------------------ */
+/* ---- the life of the process ---- */
 
 static void on_server_done(struct op *op)
 {
@@ -322,8 +321,7 @@ static int serve(struct app *a)
 	return err.code == ERR_INVALID ? EXIT_FLAG : EXIT_START;
 }
 
-/* ---- the command line
- * ------------------------------------------------------------------- */
+/* ---- the command line ---- */
 
 static int print_version(void)
 {

@@ -7,15 +7,12 @@
 #include "core/mem.h"
 #include "core/proc_child.h"
 
-/* ---- the op
- * -----------------------------------------------------------------------------
- *
- *   start ─▶ running ──(exit)─────────────┬▶ draining ─(both outputs ended)─▶ closing ─▶
- * done │         │ cancel, deadline        │ │         ▼ SIGTERM                 │ │
- * terminating ──(exit)─────────┤ │         │ 2 s: SIGKILL            │ │         ▼ │ │
- * killing ──────(exit)─────────┘ │         │ 2 s: stuck
- * ────────────────────────────────────────────────▶ closing └─▶ done (key taken, no
- * memory, cannot be spawned)
+/* The op:
+ *   start ─▶ running ─(exit)─▶ draining ─(both outputs ended)─▶ closing ─▶ done
+ *   running ─(cancel, deadline: SIGTERM)─▶ terminating ─(exit)─▶ draining
+ *   terminating ─(2 s: SIGKILL)─▶ killing ─(exit)─▶ draining
+ *   killing ─(2 s: stuck)─▶ closing
+ *   start ─(key taken, no memory, cannot be spawned)─▶ done
  *
  * Failures: the key is taken (ABORTED); the program cannot be run (FAILED_PRECONDITION);
  * deadline or cancel (as given). A grandchild that keeps the outputs open is waited for

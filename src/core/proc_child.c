@@ -14,8 +14,7 @@
 #define P_PIDFD 3 /* linux/wait.h */
 #endif
 
-/* ---- the child: what must outlive the op when the kernel will not let it go
- * ---------------
+/* The child: what must outlive the op when the kernel will not let it go.
  *
  *   start ──▶ running ──(exit)──────────────▶ closing ──▶ done (frees itself)
  *     │        │   ▲  └──(cancel: the registry stops)─▲
@@ -209,8 +208,7 @@ static void on_exited(struct proc_child *c, int status, int term_signal)
 	op_wake(&c->op);
 }
 
-/* ---- a program
- * -------------------------------------------------------------------------- */
+/* ---- a program ---- */
 
 static void on_exit(uv_process_t *process, int64_t status, int term_signal)
 {
@@ -249,8 +247,7 @@ static int spawn(struct proc_child *c, struct proc *p)
 	return uv_spawn(p->op.loop, &c->handle.process, &opt);
 }
 
-/* ---- a worker
- * --------------------------------------------------------------------------- */
+/* ---- a worker ---- */
 
 static void on_pid_fd(uv_poll_t *poll, int status, int events)
 {
@@ -399,8 +396,7 @@ void proc_child_kill(struct proc_child *c, int sig)
 		(void)uv_process_kill(&c->handle.process, sig);
 }
 
-/* ---- the registry
- * ----------------------------------------------------------------------- */
+/* ---- the registry ---- */
 
 void proc_registry_init(struct proc_registry *reg, uv_loop_t *loop)
 {

@@ -14,8 +14,7 @@
 
 enum { SOCKET = 3, MAX_ARGS = 32 };
 
-/* ---- in the child
- * ----------------------------------------------------------------------- */
+/* ---- in the child ---- */
 
 /* As of libuv's own children. */
 static void reset_signals(void)
@@ -102,8 +101,7 @@ static void be_worker(proc_entry_fn *entry)
 	_exit(0);
 }
 
-/* ---- in this process
- * -------------------------------------------------------------------- */
+/* ---- in this process ---- */
 
 static void close_all(const int *fds, unsigned n)
 {

@@ -31,8 +31,7 @@ static void *member(const ProtobufCMessage *m, unsigned offset)
 	return (void *)((uintptr_t)m + offset);
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int wrong(struct reader *r, const char *want)
 {
@@ -284,8 +283,7 @@ int call_json_read(const ProtobufCMessageDescriptor *desc, const json_t *value,
 	return read_message(&r, desc, value, ret);
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static json_t *write_enum(const ProtobufCEnumDescriptor *desc, int32_t n)
 {

@@ -65,8 +65,7 @@ static const struct rpc_method *find(const struct dispatch *d, const char *path)
 	return NULL;
 }
 
-/* ---- the request
- * ------------------------------------------------------------------------ */
+/* ---- the request ---- */
 
 struct arena_source {
 	struct arena *arena;
@@ -109,8 +108,7 @@ static int decode(struct rpc *rpc, struct err *err)
 	return err_set(err, ERR_INVALID, "malformed %s", desc->short_name);
 }
 
-/* ---- the end of a call
- * ------------------------------------------------------------------ */
+/* ---- the end of a call ---- */
 
 static int reply(struct rpc *rpc, struct err *err)
 {
@@ -247,8 +245,7 @@ static void finish(struct rpc *rpc, struct err *err)
 	mem_free(rpc);
 }
 
-/* ---- the work
- * --------------------------------------------------------------------------- */
+/* ---- the work ---- */
 
 static void on_work_done(struct op *op)
 {

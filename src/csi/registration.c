@@ -31,8 +31,7 @@ static const uint32_t next[ST_N] = {
  * the directory. */
 enum { RETRY_MS = 5000, LOOK_MS = 60 * 1000, WARN_MS = 10 * 60 * 1000, GRACE_MS = 1000 };
 
-/* ---- what the kubelet asks
- * -------------------------------------------------------------- */
+/* ---- what the kubelet asks ---- */
 
 static struct registration *of_rpc(const struct rpc *rpc)
 {
@@ -102,8 +101,7 @@ static const struct rpc_method methods[] = {
 	{ .path = NULL },
 };
 
-/* ---- the socket and its directory
- * ------------------------------------------------------- */
+/* ---- the socket and its directory ---- */
 
 static void on_change(uv_fs_event_t *h, const char *name, int events, int status)
 {

@@ -171,8 +171,7 @@ void command_fini(struct command *c)
 	c->data = c->text = NULL;
 }
 
-/* ---- the child's end
- * -------------------------------------------------------------------- */
+/* ---- the child's end ---- */
 
 static int get_device(const char *line, struct nvme_device *dev)
 {

@@ -28,8 +28,7 @@ struct attach {
 	uint64_t opened_by_ms; /* of a kernel that has no such link */
 };
 
-/* ---- what is there
- * ---------------------------------------------------------------------- */
+/* ---- what is there ---- */
 
 /* The own one, where there are others. */
 static void pick(struct attach *a)
@@ -97,8 +96,7 @@ static int await(struct attach *a, enum nvme_state state, uint64_t limit_ms,
 	}
 }
 
-/* ---- connecting
- * -------------------------------------------------------------------------- */
+/* ---- connecting ---- */
 
 /* Also when another session with that NQN is in the way: what is there is looked at. */
 static int connect_new(struct attach *a, struct err *err)
@@ -119,8 +117,7 @@ static int connect_new(struct attach *a, struct err *err)
 	return 0;
 }
 
-/* ---- the whole way
- * ----------------------------------------------------------------------- */
+/* ---- the whole way ---- */
 
 static int connect_and_wait(struct attach *a, enum nvme_state *ret, struct err *err)
 {

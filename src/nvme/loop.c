@@ -60,8 +60,7 @@ static int resolve(const struct nvme_loop *l, const char *nqn, char *out, size_t
 	return 0;
 }
 
-/* ---- looking
- * ----------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 /* Without a record and without an NQN that leads anywhere: the device under the staging
  * mount, when its image bears the volume's name. */
@@ -143,8 +142,7 @@ static int loop_look(struct nvme *nvme, const struct nvme_query *q, struct nvme_
 	return rc;
 }
 
-/* ---- the rest of the port
- * --------------------------------------------------------------- */
+/* ---- the rest of the port ---- */
 
 static int loop_command(struct request_host *host, struct nvme_req *req,
 			struct command *c, struct err *err)

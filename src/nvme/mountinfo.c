@@ -253,8 +253,7 @@ int mountinfo_view(const char *text, const struct nvme_query *q,
 	return rc < 0 ? -1 : 0;
 }
 
-/* ---- few of many
- * ------------------------------------------------------------------------ */
+/* ---- few of many ---- */
 
 /* The nearest of the hits, NULL when there is none. */
 static const char *first_of(const char *const hits[MOUNTINFO_WORDS])

@@ -102,8 +102,7 @@ static int prepare(struct request *q, struct err *err)
 			 : record_lock(&q->host->records, req->id, &q->proc.pass_fd, err);
 }
 
-/* ---- whose turn it is
- * ------------------------------------------------------------------- */
+/* ---- whose turn it is ---- */
 
 static bool is_limited(const struct request *q)
 {
@@ -123,8 +122,7 @@ static void call_next(struct request_host *host)
 	op_wake(&CONTAINER_OF(host->queue.next, struct request, node)->req->op);
 }
 
-/* ---- the states
- * ------------------------------------------------------------------------- */
+/* ---- the states ---- */
 
 static void end_early(struct request *q, const struct err *err)
 {

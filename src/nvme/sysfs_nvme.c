@@ -91,8 +91,7 @@ int sysfs_nvme_read(const char *root, const struct nvme_wanted *wanted, const ch
 	return 0;
 }
 
-/* ---- a crowd of sessions
- * ---------------------------------------------------------------- */
+/* ---- a crowd of sessions ---- */
 
 enum { NAMES_MAX = 8192, NAMES_STEP = 64 };
 struct nvme_name {

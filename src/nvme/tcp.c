@@ -15,8 +15,7 @@
 
 enum { DEVICES_MAX = 4 }; /* of one session; a volume's has one */
 
-/* ---- which NQN is meant
- * ----------------------------------------------------------------- */
+/* ---- which NQN is meant ---- */
 
 /* btrfs reports an anonymous number, so there the name it was mounted by decides. */
 static int nqn_under(const char *root, const struct mountinfo_entry *e,
@@ -91,8 +90,7 @@ static int find_nqn(const struct nvme_tcp *t, const struct look *k,
 	return rc < 0 ? -1 : 0;
 }
 
-/* ---- what is true of it
- * ----------------------------------------------------------------- */
+/* ---- what is true of it ---- */
 
 static bool is_ours(const struct nvme_tcp *t, const struct nvme_query *q,
 		    const struct nvme_session *s)
@@ -191,8 +189,7 @@ static int find_dead(const struct nvme_tcp *t, const char *text, const char *pat
 	return n; /* a bad line is mountinfo_view's to tell */
 }
 
-/* ---- a device that is just going
- * -------------------------------------------------------- */
+/* ---- a device that is just going ---- */
 
 /* The NQN behind what is mounted there: a file system's device, or a device's node. */
 static int nqn_behind(const char *root, const struct mountinfo_entry *e,
@@ -378,8 +375,7 @@ static int tcp_traffic(struct nvme *nvme,
 	return traffic_sessions(nvme_tcp_of(nvme)->sys_root, each, arg, err);
 }
 
-/* ---- the implementation
- * ----------------------------------------------------------------- */
+/* ---- the implementation ---- */
 
 static const struct nvme_ops tcp_ops = {
 	.start = backend_start,

@@ -152,8 +152,7 @@ bool walk_way(struct walk *w, struct life *l)
 	return CHECK(false, "kills without end");
 }
 
-/* ---- the verdict
- * ------------------------------------------------------------------------ */
+/* ---- the verdict ---- */
 
 static unsigned all_marks(const struct walk *w, unsigned op, unsigned state)
 {

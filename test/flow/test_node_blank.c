@@ -221,8 +221,7 @@ Test(node_blank, what_is_not_exported_or_too_small_is_refused)
 	lab_close(&lab);
 }
 
-/* ---- cut short in the middle
- * ------------------------------------------------------------ */
+/* ---- cut short in the middle ---- */
 
 /* What a kill after the record and in the middle of mkfs leaves. */
 static void leave_cut_mkfs(struct node_lab *lab, const char *id, uint64_t bytes)

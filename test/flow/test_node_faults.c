@@ -251,8 +251,7 @@ Test(node_faults, every_allocation_may_fail_for_block)
 	every_allocation(&block);
 }
 
-/* ---- rules
- * ------------------------------------------------------------------------------ */
+/* ---- rules ---- */
 
 Test(node_faults, a_fenced_leftover_comes_off_first)
 {

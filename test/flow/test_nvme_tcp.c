@@ -77,8 +77,7 @@ static void close_all(void)
 	cr_assert_eq(mem_live(), 0);
 }
 
-/* ---- looking
- * -------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 static struct nvme_view v;
 
@@ -216,8 +215,7 @@ Test(nvme_tcp, a_dead_device_under_the_recorded_mount)
 	close_all();
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static const struct nvme_target target = { .address = "10.0.0.1", .port = 4420 };
 
@@ -345,8 +343,7 @@ Test(nvme_tcp, a_question_goes_where_the_session_leads)
 	close_all();
 }
 
-/* ---- whose turn it is
- * ----------------------------------------------------------------- */
+/* ---- whose turn it is ---- */
 
 enum { N = 12, MAX = 3 };
 
@@ -466,8 +463,7 @@ Test(nvme_tcp, every_allocation_may_fail)
 	close_all();
 }
 
-/* ---- what is stuck
- * --------------------------------------------------------------------- */
+/* ---- what is stuck ---- */
 
 Test(nvme_tcp, what_is_not_stuck_is_not_told)
 {

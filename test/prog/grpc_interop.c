@@ -11,8 +11,7 @@
 #include "csi/grpc/h2.h"
 #include "csi/grpc/server.h"
 
-/* ---- a little protobuf: enough of grpc/testing/messages.proto
- * ---------------------------- */
+/* ---- a little protobuf: enough of grpc/testing/messages.proto ---- */
 
 struct reader {
 	const uint8_t *p, *end;
@@ -150,8 +149,7 @@ static void on_call(void *ctx, struct grpc_call *call)
 		reply_payload(call, req.response_size);
 }
 
-/* ---- plain HTTP/2 for h2spec
- * ------------------------------------------------------------- */
+/* ---- plain HTTP/2 for h2spec ---- */
 
 static void on_event(struct h2stream *s, unsigned events)
 {
@@ -177,8 +175,7 @@ static void on_data(struct h2stream *s, const uint8_t *p, size_t n)
 
 static const struct h2_user plain = { .on_event = on_event, .on_data = on_data };
 
-/* ---- the program
- * ------------------------------------------------------------------------- */
+/* ---- the program ---- */
 
 static struct grpc_server server;
 static uv_signal_t signals[2];

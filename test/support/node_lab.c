@@ -210,8 +210,7 @@ void lab_image(struct node_lab *lab, const char *id, uint64_t bytes)
 	lab_export(lab, id, nqn);
 }
 
-/* ---- calls
- * ------------------------------------------------------------------------------ */
+/* ---- calls ---- */
 
 static const struct rpc_method *find(const char *method)
 {

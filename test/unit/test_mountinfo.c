@@ -137,8 +137,7 @@ Test(mountinfo, nothing_is_ours_without_a_device)
 	cr_assert_eq(v.top, NVME_TOP_FOREIGN);
 }
 
-/* ---- devices that are gone
- * ------------------------------------------------------------ */
+/* ---- devices that are gone ---- */
 
 #define DEAD "50 22 259:4 / /stage rw - ext4 /dev/nvme0n1 rw\n"
 #define DEADB "51 22 0:44 / /stage rw - btrfs /dev/nvme0n1 rw\n"

@@ -64,8 +64,7 @@ Test(traffic, the_volume_behind_a_name)
 	cr_assert(!node_traffic_id(nqn, PREFIX, id), "longer than any volume's id");
 }
 
-/* ---- over a sysfs of plain files
- * ---------------------------------------------------------------------- */
+/* ---- over a sysfs of plain files ---- */
 
 static char root[128];
 

@@ -10,16 +10,16 @@
 #include "csi/controller/watched.h"
 #include "csi/ids.h"
 
-/* start -> (resolving) -> (checking) -> reading -> (checking) -> (fencing) -> writing ->
- * done
- *       -> writing (warm)
+/* start -> (resolving) -> (checking) -> reading -> (fencing) -> writing -> done
+ * start -> (resolving) -> writing (warm) -> done, or -> reading
  *
  * resolving: fails: a volume that cannot be told apart from this one may be held.
  * checking:  fails: whether nodes are lost cannot be told; nothing was changed.
  * reading:   fails: nothing was changed. A volume that the box itself has mounted, and
- * that nobody holds, is read with that mount ended. writing:   stale: judged anew by the
- * row that came back. Refused, warm: read first, for a refusal must have been seen.
- * Fails: the outcome may be unknown; the belief is gone and the next call reads first.
+ *            that nobody holds, is read with that mount ended.
+ * writing:   stale: judged anew by the row that came back. Refused, warm: read first, for
+ *            a refusal must have been seen. Fails: the outcome may be unknown; the belief
+ *            is gone and the next call reads first.
  * fencing:   a child of its own, which can be cut anywhere and is found by its record. */
 enum {
 	ST_START = OP_START,

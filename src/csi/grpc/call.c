@@ -123,8 +123,7 @@ static void on_deadline(struct clock_timer *t)
 	send_status(s, "200", &err);
 }
 
-/* ---- the stream's side
- * ------------------------------------------------------------------- */
+/* ---- the stream's side ---- */
 
 /* "application/grpc", alone or followed by + or ; (grpc PROTOCOL-HTTP2.md). */
 static bool is_grpc_type(const char *type)
@@ -283,8 +282,7 @@ static void on_event(struct h2stream *s, unsigned events)
 
 const struct h2_user grpc_call_user = { .on_event = on_event, .on_data = on_data };
 
-/* ---- the handler's side
- * ------------------------------------------------------------------ */
+/* ---- the handler's side ---- */
 
 const char *grpc_call_path(const struct grpc_call *call)
 {

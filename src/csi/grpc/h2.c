@@ -84,8 +84,7 @@ static void tell(struct h2 *h)
 	}
 }
 
-/* ---- callbacks of nghttp2: record, submit, nothing else
- * ---------------------------------- */
+/* ---- callbacks of nghttp2: record, submit, nothing else ---- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame,
 			    void *ud)
@@ -264,8 +263,7 @@ static ssize_t on_want_body(nghttp2_session *session, int32_t id, uint8_t *dst, 
 	return (ssize_t)n;
 }
 
-/* ---- the session
- * ------------------------------------------------------------------------- */
+/* ---- the session ---- */
 
 static nghttp2_session_callbacks *callbacks_new(void)
 {
@@ -385,8 +383,7 @@ bool h2_is_over(const struct h2 *h)
 	       !nghttp2_session_want_write(h->session);
 }
 
-/* ---- what the user submits
- * --------------------------------------------------------------- */
+/* ---- what the user submits ---- */
 
 static nghttp2_data_provider *take_body(struct h2stream *s, const struct h2_message *m,
 					nghttp2_data_provider *ret)

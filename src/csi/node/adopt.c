@@ -26,8 +26,7 @@ static void finish(struct adopt *a, const struct err *err)
 	op_move(&a->op, ST_DONE);
 }
 
-/* ---- facts
- * ------------------------------------------------------------------------------ */
+/* ---- facts ---- */
 
 static int read_record(struct adopt *a, struct err *err)
 {
@@ -67,8 +66,7 @@ static int look(struct adopt *a, struct err *err)
 	return nvme->ops->look(nvme, &q, &a->view, err);
 }
 
-/* ---- deeds
- * ------------------------------------------------------------------------------ */
+/* ---- deeds ---- */
 
 static void on_request(struct op *op)
 {

@@ -70,8 +70,7 @@ static const uint32_t next[NODE_STAGE_N] = {
 	[NODE_STAGE_UNDOING_ATTACH] = BIT(DONE),
 };
 
-/* ---- what the other files use
- * ------------------------------------------------------------ */
+/* ---- what the other files use ---- */
 
 int node_stage_look(struct node_stage *s, const char *nqn, struct err *err)
 {
@@ -116,8 +115,7 @@ void node_stage_complete(struct node_stage *s)
 		op_move(&s->w.rpc.op, NODE_STAGE_DONE);
 }
 
-/* ---- the way to the device
- * --------------------------------------------------------------- */
+/* ---- the way to the device ---- */
 
 static void attach(struct node_stage *s)
 {

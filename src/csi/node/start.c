@@ -41,8 +41,7 @@ enum {
 /* No volume id holds this character, so it is no volume's lock. */
 #define LOCK_NAME "_plugin.lock"
 
-/* ---- the records are ours
- * --------------------------------------------------------------- */
+/* ---- the records are ours ---- */
 
 static void on_again(struct clock_timer *t)
 {
@@ -70,8 +69,7 @@ static int take_lock(struct node_start *s)
 	return -1;
 }
 
-/* ---- lists
- * ------------------------------------------------------------------------------ */
+/* ---- lists ---- */
 
 /* One more row for *at, of n rows of that size: NULL for lack of memory. */
 static void *add_row(void **at, size_t *n, size_t *cap, size_t size)
@@ -137,8 +135,7 @@ static void read_lists(struct node_start *s)
 		log_warn("node", "not all stage records were read", KS("err", err.msg));
 }
 
-/* ---- one volume after the other
- * --------------------------------------------------------- */
+/* ---- one volume after the other ---- */
 
 static void on_adopted(struct op *op)
 {
@@ -205,8 +202,7 @@ static void summarise(struct node_start *s)
 		 KU("unowned_sessions", s->n_unowned));
 }
 
-/* ---- the op
- * ----------------------------------------------------------------------------- */
+/* ---- the op ---- */
 
 static void free_lists(struct node_start *s)
 {

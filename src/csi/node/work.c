@@ -138,8 +138,7 @@ enum node_file node_file_at(const char *path, const struct nvme_device *dev)
 		       : NODE_FILE_OTHER;
 }
 
-/* ---- request fields
- * --------------------------------------------------------------------- */
+/* ---- request fields ---- */
 
 static bool is_dots(const char *component, size_t n)
 {

@@ -31,8 +31,7 @@
 #define NS "/sys/kernel/config/nvmet/subsystems/" NQN "/namespaces/1/enable"
 enum { PORT = 4530, PROXY_PORT = 4531, SIZE = 64 << 20 };
 
-/* ---- the helper
- * ----------------------------------------------------------------------- */
+/* ---- the helper ---- */
 
 static char answer[REPLY_MAX];
 
@@ -93,8 +92,7 @@ static uint64_t number_of(const char *key)
 		CHECK(code_ == (want), "code %d, %s", code_, answer); \
 	} while (0)
 
-/* ---- the targets
- * ---------------------------------------------------------------------- */
+/* ---- the targets ---- */
 
 static char images[3][E2E_PATH];
 static struct hand_export exports[3];
@@ -124,8 +122,7 @@ static void close_targets(void)
 		CHECK(hand_unexport(&exports[i]), "the export stays");
 }
 
-/* ---- the tests
- * ------------------------------------------------------------------------ */
+/* ---- the tests ---- */
 
 static void life(void)
 {

@@ -27,8 +27,7 @@ static struct one {
 	uint64_t synced;
 } all[N];
 
-/* ---- parts
- * ------------------------------------------------------------------------------ */
+/* ---- parts ---- */
 
 static bool each(bool (*part)(struct one *o))
 {
@@ -190,8 +189,7 @@ static bool end(struct one *o)
 	return down(o) && do_step(o, VOL_DELETE);
 }
 
-/* ---- under a writer, late, twice, detached
- * ---------------------------------------------- */
+/* ---- under a writer, late, twice, detached ---- */
 
 static bool grow_mounted(struct one *o)
 {
@@ -223,8 +221,7 @@ out:
 	close_all();
 }
 
-/* ---- a target that fixes the size at enable
- * ------------------------------------------------- */
+/* ---- a target that fixes the size at enable ---- */
 
 /* It says when it happens, and harms nobody. */
 static bool is_put_off(struct one *o)
@@ -261,8 +258,7 @@ static void fixed(void)
 	close_all();
 }
 
-/* ---- restored
- * ------------------------------------------------------------------------------- */
+/* ---- restored ---- */
 
 static bool copy_data(int from, int to)
 {

@@ -39,8 +39,7 @@ static struct driver controller = { .name = "controller",
 				.known_nodes = "node-b" };
 static unsigned n_strays; /* sessions that no record has to name */
 
-/* ---- what is true after a kill
- * ------------------------------------------------------------ */
+/* ---- what is true after a kill ---- */
 
 /* The NQN that the volume's record names. */
 static bool recorded(const struct life *l, char nqn[300])
@@ -84,8 +83,7 @@ static bool nothing_left(struct life *l)
 	       CHECK(left_mounts(e2e_dir()) == 0, "a mount is left");
 }
 
-/* ---- what happens to a volume between the RPCs
- * ---------------------------------------- */
+/* ---- what happens to a volume between the RPCs ---- */
 
 static bool fence(struct life *l)
 {
@@ -180,8 +178,7 @@ static bool has_grown(struct life *l)
 		     bytes);
 }
 
-/* ---- the lives
- * ------------------------------------------------------------------------ */
+/* ---- the lives ---- */
 
 #define DO LIFE_DO
 #define SEE LIFE_SEE
@@ -323,8 +320,7 @@ static const struct {
 enum { N_WAYS = sizeof(ways) / sizeof(ways[0]) };
 _Static_assert((size_t)N_WAYS *LIFE_MAX <= (size_t)WALK_PLACES, "more ways than places");
 
-/* ---- the lab
- * ------------------------------------------------------------------------ */
+/* ---- the lab ---- */
 
 static bool open_controller(struct driver *d)
 {

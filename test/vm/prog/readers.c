@@ -21,8 +21,7 @@ enum {
 
 static struct lab lab;
 
-/* ---- parts
- * ------------------------------------------------------------------------------ */
+/* ---- parts ---- */
 
 static void make(struct vol *v, const char *name, const char *fs)
 {
@@ -144,8 +143,7 @@ static bool reads(struct vol *v)
 	       cannot_write(v) && down(v) && is_untouched(v, &m);
 }
 
-/* ---- a dirty journal
- * --------------------------------------------------------------------- */
+/* ---- a dirty journal ---- */
 
 /* The session ends under the mount: the journal has what was fsync'd, and nobody closes
  * it. The same was written and committed before, so that btrfs has no commit due in
@@ -198,8 +196,7 @@ static void journal(void)
 	lab_close(&lab);
 }
 
-/* ---- a blank volume
- * ---------------------------------------------------------------------- */
+/* ---- a blank volume ---- */
 
 /* A reader by the access mode, and by a PV that is read-only whatever its mode; twice. */
 static void blank(void)
@@ -220,8 +217,7 @@ static void blank(void)
 	lab_close(&lab);
 }
 
-/* ---- a second PV
- * ------------------------------------------------------------------------- */
+/* ---- a second PV ---- */
 
 /* Another claim on the same volume: another pod's path, and where is_apart, as kubelets
  * before 1.24 had it, a staging path of its own. */
