@@ -119,8 +119,6 @@ int driver_start_kube(struct driver *d, const char *csi, const struct box *box,
 
 	add(&w, "%s", csi);
 	add(&w, "--metrics-address=127.0.0.1:%u", kube->metrics_port);
-	/* A look at the sensors among them would spoil the count of execs. */
-	add(&w, "--rds-metrics-interval=0");
 	add(&w, "--kubeconfig=%s", kube->kubeconfig);
 	add_controller(&w, box);
 	return launch(d, &w, dir);

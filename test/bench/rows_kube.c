@@ -183,7 +183,7 @@ struct cost {
 	double ms, execs, requests;
 };
 
-/* One look of the reconcilers' at the box may fall among the calls, 0.04 of each.
+/* A look of the background's at the box may fall among the calls, 0.04 of each.
  * While the API server stands still: what is on the way of a call would never end. What
  * is asked of it afterwards, the Lease excepted, is counted when it goes on. */
 static int life_step(struct plane *p, enum driver_rpc rpc, size_t n, struct cost *ret)

@@ -24,7 +24,7 @@ at_most() {
 	kube-size kube-life kube-burst || { failed=1; tail -n 5 "$dir"/*.log; }
 at_most kube_10000_peak_mib 32
 at_most kube_10000_requests 60 # of 500 objects a page
-# Of 25 calls each; a look of the reconcilers' at the box may fall among them.
+# Of 25 calls each; a look of the background's at the box may fall among them.
 at_most kube_publish_execs 1.2
 at_most kube_unpublish_execs 1.2
 at_most kube_burst_1000_execs 200 # joined: some 85
