@@ -141,10 +141,10 @@ t_orphans() {
 	start controller
 	never 8 not_on_box "$lost"
 	signal CONT kube-apiserver
-	kept=("$retain" "$foreign")
+	kept=("$dry" "$retain" "$foreign") # this controller did not see the first one's go
 	eventually 60 not_on_box "$lost"
-	eventually 20 not_on_box "$dry" # its record knew the policy
 	never 9 some_gone
+	check said_of 'orphan on the box, kept' "$dry"
 	check said_of 'orphan on the box, kept' "$retain"
 	check unmentioned "$foreign"
 	same "the data" "$(sum "$retain")" "$before"
