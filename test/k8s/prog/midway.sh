@@ -20,8 +20,9 @@ grew() { [ "$(history_end)" != "$1" ]; }
 said_since() { tail -n "+$(($1 + 1))" "$D/log/controller" | grep -F -- "$2" >/dev/null; }
 
 # A call has begun a fence, and waits for it to settle.
+pv= # not local: the trap outlives the function
 t_paused_while_a_fence_settles() {
-	local pv va start lines said
+	local va start lines said
 	trap 'awake; let_go_of "$pv"' EXIT
 	controller_with --fence-settle=5s
 	start_second
