@@ -38,7 +38,7 @@ MODE_cov     := -O0 -g3 --coverage
 MODEFLAGS    := $(MODE_$(MODE))
 SANLD        := $(filter -fsanitize% --coverage,$(MODEFLAGS))
 
-PKGS     := libuv libnghttp2 libprotobuf-c libssh2 libssl libcrypto jansson blkid uuid
+PKGS     := libuv libnghttp2 libprotobuf-c libssh2 libssl libcrypto jansson blkid libnvme uuid
 CPPFLAGS += -Isrc -I$(GEN) -D_GNU_SOURCE
 CFLAGS   += -std=c11 -pthread $(MODEFLAGS) $(HARD)
 LDFLAGS  += $(HARDL) $(SANLD)

@@ -6,10 +6,11 @@
 
 /* The kernel's door to a target: one line of options is written to /dev/nvme-fabrics, and
  * what is read back names the session (drivers/nvme/host/fabrics.c, opt_tokens and
- * nvmf_dev_show; kernels 6.1 and 6.12). Done here and not by libnvme, whose every connect
- * then looks for the new session under each subsystem of the machine: with hundreds of
- * them that took longer than the connect. In the child only: it blocks until the target
- * has answered, or not. */
+ * nvmf_dev_show; kernels 6.1 and 6.12). libnvme, by which all NVMe commands go, connects
+ * too, but looks for the new session under each subsystem of the machine then: with
+ * hundreds of them that took longer than the connect, and 1.3, which Debian 12 has, knows
+ * no other way (nvmf_connect_ctrl came later). In the child only: it blocks until the
+ * target has answered, or not. */
 enum { FABRICS_LINE_MAX = 1200, FABRICS_SETTINGS = 6 };
 
 struct fabrics {

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/nvme_ioctl.h>
+#include <libnvme.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,13 +15,6 @@
 #include "nvme/sysfs.h"
 #include "nvme/uevent.h"
 
-enum {
-	OP_IDENTIFY = 0x06, /* NVM Express Base Specification 2.0, 5.17 */
-	CNS_NAMESPACE = 0,
-	CNS_CONTROLLER = 1,
-	CNS_ACTIVE = 2,
-	CNS_DESCRIPTORS = 3,
-};
 enum {
 	NODE_WITHIN_MS = 3000,
 	ANSWER_WITHIN_MS = 5000,
@@ -57,25 +50,27 @@ int helper_nvme_open(const struct nvme_device *dev, int flags, int events,
 static uint8_t data[IDENTIFY_SIZE] __attribute__((aligned(IDENTIFY_SIZE)));
 
 /* 0, a positive NVMe status, or -1 with errno. */
-static int identify(int fd, unsigned cns, unsigned nsid)
+static int identify(int fd, enum nvme_identify_cns cns, uint32_t nsid)
 {
-	struct nvme_admin_cmd cmd = { .opcode = OP_IDENTIFY,
-				      .nsid = nsid,
-				      .addr = (uint64_t)(uintptr_t)data,
-				      .data_len = sizeof(data),
-				      .cdw10 = cns,
-				      .timeout_ms = ANSWER_WITHIN_MS };
+	struct nvme_identify_args args = { .args_size = sizeof(args),
+					   .fd = fd,
+					   .data = data,
+					   .timeout = ANSWER_WITHIN_MS,
+					   .cns = cns,
+					   .nsid = nsid };
 
 	memset(data, 0, sizeof(data));
-	return ioctl(fd, NVME_IOCTL_ADMIN_CMD, &cmd);
+	return nvme_identify(&args);
 }
 
 /* The descriptors are optional before NVMe 1.3: then there is no id. */
 int helper_nvme_identify(int fd, uint64_t *ret_size, char *ns_id, struct err *err)
 {
-	int nsid = ioctl(fd, NVME_IOCTL_ID), rc;
+	uint32_t nsid = 0;
+	int rc = nvme_get_nsid(fd, &nsid);
 
-	rc = nsid > 0 ? identify(fd, CNS_NAMESPACE, (unsigned)nsid) : -1;
+	if (!rc)
+		rc = identify(fd, NVME_IDENTIFY_CNS_NS, nsid);
 	if (rc < 0)
 		return err_set(err, ERR_UNAVAILABLE, "identify the namespace: %s",
 			       strerror(errno));
@@ -86,7 +81,7 @@ int helper_nvme_identify(int fd, uint64_t *ret_size, char *ns_id, struct err *er
 	*ret_size = identify_size(data);
 	if (!ns_id)
 		return 0;
-	rc = identify(fd, CNS_DESCRIPTORS, (unsigned)nsid);
+	rc = identify(fd, NVME_IDENTIFY_CNS_NS_DESC_LIST, nsid);
 	if (rc)
 		memset(data, 0, sizeof(data));
 	identify_ns_id(data, ns_id);
@@ -145,7 +140,7 @@ bool helper_nvme_is_answering(const struct nvme_session *s)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return true; /* nothing is known: no reason to wait */
-	rc = identify(fd, CNS_CONTROLLER, 0);
+	rc = identify(fd, NVME_IDENTIFY_CNS_CTRL, 0);
 	(void)close(fd);
 	return rc >= 0;
 }
@@ -153,7 +148,7 @@ bool helper_nvme_is_answering(const struct nvme_session *s)
 bool helper_nvme_is_sizeless(const struct nvme_session *s)
 {
 	char path[64];
-	uint32_t nsid;
+	uint32_t nsid = 0;
 	int fd;
 	bool is_sizeless;
 
@@ -161,9 +156,10 @@ bool helper_nvme_is_sizeless(const struct nvme_session *s)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	is_sizeless = identify(fd, CNS_ACTIVE, 0) == 0;
+	is_sizeless = identify(fd, NVME_IDENTIFY_CNS_NS_ACTIVE_LIST, 0) == 0;
 	nsid = identify_first_nsid(data);
-	is_sizeless = is_sizeless && nsid && identify(fd, CNS_NAMESPACE, nsid) == 0 &&
+	is_sizeless = is_sizeless && nsid &&
+		      identify(fd, NVME_IDENTIFY_CNS_NS, nsid) == 0 &&
 		      identify_size(data) == 0;
 	(void)close(fd);
 	return is_sizeless;

@@ -1,6 +1,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/nvme_ioctl.h>
+#include <libnvme.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -16,25 +16,21 @@
  * whole superblock. So before that its name is read from the target: by a command of our
  * own, because the page cache has what was there, and even a direct read would first
  * write what the cache has of that place. */
-enum { OP_READ = 0x02 /* NVM Command Set 1.0, 3.2.4 */ };
-
 static uint8_t block[FS_BLOCK] __attribute__((aligned(FS_BLOCK)));
 
 static bool read_from_target(int fd, uint64_t at)
 {
-	struct nvme_passthru_cmd cmd = { .opcode = OP_READ,
-					 .addr = (uint64_t)(uintptr_t)block,
-					 .data_len = FS_BLOCK };
-	int nsid = ioctl(fd, NVME_IOCTL_ID), size = 0;
+	struct nvme_io_args args = {
+		.args_size = sizeof(args), .fd = fd, .data = block, .data_len = FS_BLOCK
+	};
+	int size = 0;
 
-	if (nsid <= 0 || ioctl(fd, BLKSSZGET, &size) || size < 512 || size > FS_BLOCK)
+	if (nvme_get_nsid(fd, &args.nsid) || ioctl(fd, BLKSSZGET, &size) || size < 512 ||
+	    size > FS_BLOCK)
 		return false;
-	at /= (uint64_t)size;
-	cmd.nsid = (uint32_t)nsid;
-	cmd.cdw10 = (uint32_t)at;
-	cmd.cdw11 = (uint32_t)(at >> 32);
-	cmd.cdw12 = (uint32_t)(FS_BLOCK / size - 1);
-	return ioctl(fd, NVME_IOCTL_IO_CMD, &cmd) == 0;
+	args.slba = at / (uint64_t)size;
+	args.nlb = (uint16_t)(FS_BLOCK / size - 1);
+	return nvme_read(&args) == 0;
 }
 
 /* A mounted ext has its superblock in the device's page cache, where tune2fs changes its
