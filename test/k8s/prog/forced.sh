@@ -36,6 +36,7 @@ t_forced_detach() {
 	same "what the lost node is told" "$(publish_code "$pv" node-1)" FAILED_PRECONDITION
 
 	# node-2 does not stage it: on one machine both have the same loop device, which goes now.
+	check has_record "$pv"
 	start kubelet
 	eventually 60 node_ready node-1 yes
 	before=$(exports)
@@ -45,5 +46,6 @@ t_forced_detach() {
 	w delete pvc --all --wait=false >/dev/null
 	eventually 90 all_is_empty
 }
-kubelet_has_let_go() { [ -z "$(find "$D/kubelet/plugins/$DRIVER/state" -name "*$1*.json")" ]; }
+has_record() { [ -e "$D/kubelet/plugins/$DRIVER/state/$1.stage" ]; }
+kubelet_has_let_go() { ! has_record "$1"; }
 scenario
