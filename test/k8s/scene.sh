@@ -192,7 +192,7 @@ poke() { k annotate --overwrite volumeattachment "$1" poke="$(date +%N)" >/dev/n
 loops() { loops_of_box | grep -F -- "${1:-}" || true; }
 mounts() { grep -E " $D/(kubelet|node-2)/[^ ]*(kubernetes.io~csi|$DRIVER|volumeDevices)[^ ]*${1:-}" \
 	/proc/self/mountinfo "/proc/$(pid_of plugin-node-2)/mountinfo" || true; }
-records() { find "$D"/{kubelet,node-2}/plugins/$DRIVER/state -name "*${1:-}*.json" 2>/dev/null || true; }
+records() { find "$D"/{kubelet,node-2}/plugins/$DRIVER/state -name "*${1:-}*.stage" 2>/dev/null || true; }
 node_is_clean() { [ -z "$(loops "$@")$(mounts "$@")$(records "$@")" ]; }
 all_is_empty() {
 	[ -z "$(k get pv,volumeattachments -o name)" ] && box_is_empty && node_is_clean
