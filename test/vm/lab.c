@@ -36,7 +36,7 @@ bool lab_open(struct lab *l)
 	kern_mark();
 	e2e_path(l->sim.dir, "box");
 	sim_arguments(l);
-	d->sim = &l->sim;
+	d->sim = l->no_sim ? NULL : &l->sim;
 	d->is_controller = !l->no_controller;
 	d->is_node = !l->no_node;
 	d->is_nvme = true;
