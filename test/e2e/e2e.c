@@ -16,6 +16,7 @@
 
 #include "e2e/child.h"
 #include "e2e/left.h"
+#include "e2e/logs.h"
 
 static char *dir; /* shared with the supervisor, which cleans up what a killed run left */
 enum { DIR_MAX = 64 };
@@ -174,6 +175,7 @@ static void clean_up(void)
 	n = child_kill_all();
 	e2e_check(n == 0, __FILE__, __LINE__, "children", "%u still ran at the end", n);
 	left_clean(dir);
+	logs_check(dir);
 	if (is_set("E2E_KEEP") || (g.failures && is_set("E2E_KEEP_FAILED")))
 		fprintf(stderr, "kept: %s\n", dir);
 	else

@@ -1,9 +1,13 @@
 #ifndef E2E_LOGS_H
 #define E2E_LOGS_H
-#include "e2e/driver.h"
 
-/* Whatever a driver has written until its ordered end: each line is JSON with the fixed
- * keys, and none holds a piece of the private key that it was given. Lines of a killed
- * one before it may be cut short only at the very end. */
-void logs_check(const struct driver *d);
+/* What the drivers of a test have written (NAME.log in its directory), looked at once
+ * everything has ended, however it did: each line is JSON with the fixed keys first, and
+ * none holds a piece of a private key that a driver was given, or LOGS_SECRET. A line
+ * that a kill cut short may stand before the next start's first. */
+void logs_check(const char *dir);
+
+/* Stands wherever a secret belongs: in the secrets of every request, in tokens, in key
+ * files that are none. No answer may hold it either. */
+#define LOGS_SECRET "planted-Secret+7f3a/for-no-eyes"
 #endif

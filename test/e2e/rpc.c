@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "e2e/logs.h"
 
 enum { POOL = 1 << 20, TIMEOUT_MS = 60000 };
 static char pool[POOL] __attribute__((aligned(16)));
@@ -62,15 +63,6 @@ char *rpc_text(const char *text)
 	return memcpy(rpc_alloc(n), text, n);
 }
 
-void *rpc_request(const char *name)
-{
-	const ProtobufCMessageDescriptor *in = rpc_method(name)->input;
-	ProtobufCMessage *m = rpc_alloc(in->sizeof_message);
-
-	protobuf_c_message_init(in, m);
-	return m;
-}
-
 static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessage *m,
 						const char *name)
 {
@@ -101,6 +93,18 @@ void rpc_map(ProtobufCMessage *m, const char *field, const char *const *pairs, s
 	}
 	memcpy((char *)m + f->quantifier_offset, &n, sizeof(n));
 	memcpy((char *)m + f->offset, &list, sizeof(list));
+}
+
+void *rpc_request(const char *name)
+{
+	static const char *const secret[] = { "password", LOGS_SECRET };
+	const ProtobufCMessageDescriptor *in = rpc_method(name)->input;
+	ProtobufCMessage *m = rpc_alloc(in->sizeof_message);
+
+	protobuf_c_message_init(in, m);
+	if (protobuf_c_message_descriptor_get_field_by_name(in, "secrets"))
+		rpc_map(m, "secrets", secret, 1);
+	return m;
 }
 
 bool rpc_pair(const ProtobufCMessage *m, const char *field, size_t n,
@@ -188,6 +192,7 @@ enum err_code rpc_wait(struct driver *d, struct rpc_call *c)
 		rpc_turn(d, 1000);
 	(void)snprintf(last_message, sizeof(last_message), "%s: %s",
 		       err_name(c->client.op.err.code), c->client.op.err.msg);
+	CHECK(!strstr(last_message, LOGS_SECRET), "a secret: %s", last_message);
 	if (c->client.op.err.code == ERR_OK && !c->answer) {
 		c->answer =
 			protobuf_c_message_unpack(c->method->output, NULL,

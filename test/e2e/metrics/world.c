@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "e2e/logs.h"
+
 struct world w;
 
 static void open_controller(void)
@@ -27,6 +29,7 @@ static void open_controller(void)
 	driver_open(&w.ctl);
 	api_sim_open(&w.api, &w.ctl.loop);
 	w.api.bookmark_ms = 5000;
+	api_sim_token(&w.api, path, LOGS_SECRET);
 	api_sim_kubeconfig(&w.api, path);
 	api_sim_put(&w.api, "namespaces",
 		    "{\"metadata\":{\"name\":\"kube-system\",\"uid\":\"e2e\"}}");

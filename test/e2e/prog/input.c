@@ -88,8 +88,7 @@ static void *valid_request(const char *method)
 			list[0] = vol_capability(&vol);
 			value = list;
 			memcpy((char *)m + f->quantifier_offset, &one, sizeof(one));
-		} else if (strcmp(f->name, "parameters") == 0 ||
-			   strcmp(f->name, "secrets") == 0) {
+		} else if (strcmp(f->name, "parameters") == 0) {
 			rpc_map(m, f->name, pair, 1);
 			continue;
 		} else
