@@ -1,6 +1,6 @@
 # The targets that run things. Each first sees to its packages (tools/deps), then builds in a
 # second make, because pkg-config answers only once they are there.
-.PHONY: test demo conformance bench asan e2e
+.PHONY: test demo conformance bench asan e2e test-walk
 
 SUB   := +@$(MAKE) --no-print-directory CC="$(CC)"
 BUILDSUB := $(SUB) -j$(shell nproc)
@@ -48,6 +48,9 @@ bench:                          ## speed and size as a table and as JSON (build/
 	$(BUILDSUB) MODE=release vm-programs
 	$(SUB) MODE=release bench-vm
 
+test-walk: programs             ## the tutorial by hand, its commands run and its outputs compared as written
+	@test/walk/walk docs/tutorial/first-volume.md
+
 conformance:                    ## csi-sanity, the grpc-go interop client, h2spec
 	@tools/deps conformance
 	$(BUILDSUB) MODE=release programs
@@ -58,5 +61,6 @@ conformance:                    ## csi-sanity, the grpc-go interop client, h2spe
 docs: $(BIN)                    ## write the generated pages of docs/reference
 	@tools/docs $(BIN)
 
-docs-check: $(BIN)              ## fail where they are stale
+docs-check: $(BIN)              ## fail where they are stale, or a link of any page leads nowhere
 	@tools/docs $(BIN) --check
+	@tools/doc-links
