@@ -50,7 +50,7 @@ void lease_start(struct lease *l, void (*done)(struct op *op));
 void lease_stop(struct lease *l);
 enum { LEASE_STOP_MS = 2000 };
 /* By the clock, at each call: also right after a suspend or a SIGSTOP, before anything
- * else has run. What begins now has at least duration - deadline + margin (7 s) before
+ * else has run. What begins now has at least duration - deadline + margin (6 s) before
  * another can lead. */
 bool lease_is_leader(const struct lease *l);
 

@@ -8,11 +8,11 @@
 #include "k8s/stamp.h"
 
 const struct lease_terms lease_usual_terms = {
-	.duration_ms = 15000,
-	.deadline_ms = 10000,
+	.duration_ms = 17000,
+	.deadline_ms = 13000,
 	.margin_ms = 2000,
-	.retry_ms = 2000,
-	.renew_ms = 4000,
+	.retry_ms = 1000,
+	.renew_ms = 7000,
 };
 
 /* Any write at all gives another version; the rest is for a server whose versions began
@@ -146,7 +146,7 @@ uint32_t lease_rest_ms(const struct lease_self *self, uint64_t now_ms, bool has_
 	uint64_t end = self->seen_ms + self->last_ms;
 
 	if (lease_is_own(self))
-		return has_failed ? ms / 4 : self->terms.renew_ms;
+		return has_failed ? ms / 2 : self->terms.renew_ms;
 	ms += random % (ms / 4 + 1);
 	if (!has_failed && self->last_ms && end > now_ms && end - now_ms < ms)
 		ms = (uint32_t)(end - now_ms);

@@ -119,13 +119,13 @@ Test(lease, is_made_renewed_and_given_back)
 	turn(&s);
 	cr_assert(lease_is_leader(&s.a) && s.n_changed == 1);
 	cr_assert_str_eq(record(&s)->holder, "a");
-	cr_assert_eq(record(&s)->duration_s, 15);
+	cr_assert_eq(record(&s)->duration_s, 17);
 	pass(&s, 60000);
 	cr_assert(lease_is_leader(&s.a) && s.n_changed == 1);
 	cr_assert_eq(fake_k8s_count(&s.k8s, K8S_GET, K8S_LEASE), 1);
 	cr_assert_eq(fake_k8s_count(&s.k8s, K8S_CREATE, K8S_LEASE), 1);
-	/* One in 4 s, no more. */
-	cr_assert_eq(fake_k8s_count(&s.k8s, K8S_UPDATE, K8S_LEASE), 15);
+	/* One in 7 s, no more. */
+	cr_assert_eq(fake_k8s_count(&s.k8s, K8S_UPDATE, K8S_LEASE), 8);
 	stop(&s, &s.a);
 	cr_assert_str_eq(record(&s)->holder, "");
 	cr_assert_eq(record(&s)->duration_s, 1);
@@ -175,7 +175,7 @@ Test(lease, a_silent_leader_is_replaced)
 			end = clock_now_ms(&s.l.uv);
 		cr_assert_leq(clock_now_ms(&s.l.uv) - since, 20000);
 	}
-	cr_assert_leq(end - since, 8000);
+	cr_assert_leq(end - since, 11000);
 	cr_assert_geq(clock_now_ms(&s.l.uv) - end, 5000);
 	cr_assert_eq(s.a.n_lost, 1);
 	/* It comes back, and sees who leads. */
@@ -196,19 +196,19 @@ Test(lease, a_pause_ends_the_term_at_once)
 	open_setup(&s);
 	begin(&s, &s.a, "a");
 	turn(&s);
-	clock_pause(&s.l.uv, 7999);
+	clock_pause(&s.l.uv, 10999);
 	cr_assert(lease_is_leader(&s.a));
 	clock_pause(&s.l.uv, 1);
 	cr_assert(!lease_is_leader(&s.a));
 	cr_assert_eq(s.n_changed, 1);
-	pass(&s, 4000);
+	pass(&s, 7000);
 	cr_assert(lease_is_leader(&s.a));
 	cr_assert(s.n_changed == 3 && s.a.n_lost == 1);
 	s.cut = &s.a;
 	s.is_any = true;
 	s.n_faults = 1;
 	s.fault.what = FAKE_K8S_HANG;
-	pass(&s, 4000); /* in the middle of a renewal */
+	pass(&s, 7000); /* in the middle of a renewal */
 	clock_pause(&s.l.uv, 60000);
 	cr_assert(!lease_is_leader(&s.a));
 	begin(&s, &s.b, "b");
@@ -255,7 +255,7 @@ Test(lease, a_lease_taken_by_force_is_lost)
 	begin(&s, &s.a, "a");
 	pass(&s, 500);
 	fake_k8s_put(&s.k8s, &l.o);
-	pass(&s, 4000);
+	pass(&s, 7000);
 	cr_assert(!lease_is_leader(&s.a) && s.a.n_lost == 1);
 	pass(&s, 12000);
 	cr_assert(!lease_is_leader(&s.a));

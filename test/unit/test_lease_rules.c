@@ -21,12 +21,21 @@ static struct k8s_lease lease_of(const char *holder, const char *version,
 				   .transitions = 3 };
 }
 
+/* Any will do. */
+static const struct lease_terms terms = {
+	.duration_ms = 15000,
+	.deadline_ms = 10000,
+	.margin_ms = 2000,
+	.retry_ms = 2000,
+	.renew_ms = 4000,
+};
+
 static struct lease_self self_of(const char *identity)
 {
 	return (struct lease_self){ .identity = identity,
 				    .ns = "ns",
 				    .name = "d-controller",
-				    .terms = lease_usual_terms };
+				    .terms = terms };
 }
 
 Test(lease_rules, what_to_do_after_a_look)
@@ -168,7 +177,7 @@ Test(lease_rules, rests)
 	cr_assert_eq(lease_rest_ms(&self, 0, true, 500), 2500);
 	lease_saw(&self, &own, 0);
 	cr_assert_eq(lease_rest_ms(&self, 0, false, 77), 4000);
-	cr_assert_eq(lease_rest_ms(&self, 0, true, 77), 500);
+	cr_assert_eq(lease_rest_ms(&self, 0, true, 77), 1000);
 	lease_saw(&self, &other, 0);
 	cr_assert_eq(lease_rest_ms(&self, 1000, false, 0), 2000);
 	cr_assert_eq(lease_rest_ms(&self, 1000, false, 501), 2000);
@@ -290,4 +299,16 @@ Test(lease_rules, stamps)
 	cr_assert_str_eq(s, "2024-02-29T12:34:56.000007Z");
 	k8s_stamp(UINT64_MAX, s);
 	cr_assert_str_eq(s, "9999-01-01T00:00:00Z");
+}
+
+/* Two may lead only if a holder's term outlives what a taker waits; a term must leave
+ * time for a second try; and a dead leader is replaced within 20 s. */
+Test(lease_rules, the_usual_terms_fit_together)
+{
+	const struct lease_terms *t = &lease_usual_terms;
+
+	cr_assert_lt(t->deadline_ms, t->duration_ms);
+	cr_assert_leq(t->renew_ms + 4000, t->deadline_ms - t->margin_ms);
+	cr_assert_leq(t->duration_ms + t->retry_ms * 5 / 4, 19000);
+	cr_assert_eq(t->duration_ms % 1000, 0);
 }
