@@ -32,10 +32,9 @@ static const struct lease_terms terms = {
 
 static struct lease_self self_of(const char *identity)
 {
-	return (struct lease_self){ .identity = identity,
-				    .ns = "ns",
-				    .name = "d-controller",
-				    .terms = terms };
+	return (struct lease_self){
+		.identity = identity, .ns = "ns", .name = "d-controller", .terms = terms
+	};
 }
 
 Test(lease_rules, what_to_do_after_a_look)
