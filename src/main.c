@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "core/mem.h"
 #include "core/pages.h"
 #include "csi/call.h"
@@ -370,6 +371,8 @@ int main(int argc, char **argv)
 		helper_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "call") == 0)
 		loop_leave(call_main(argc - 1, argv + 1));
+	if (argc > 1 && strcmp(argv[1], "check") == 0)
+		loop_leave(check_main(argc - 1, argv + 1));
 	if (config_parse(&app.config, argc, argv, get_env, &err)) {
 		(void)fprintf(stderr, "rds-csi: %s\n", err.msg);
 		loop_leave(EXIT_FLAG);

@@ -270,6 +270,7 @@ int config_help(struct buf *out)
 {
 	(void)buf_puts(out, "rds-csi --controller|--node [--FLAG=VALUE …]\n"
 			    "rds-csi call METHOD [JSON]        see rds-csi call --help\n"
+			    "rds-csi check [--FLAG=VALUE …]    see rds-csi check --help\n"
 			    "\nEach flag may be written -x or --x. Environment: "
 			    "CSI_MANAGED_NQN_PREFIX (default\n" NQN_PREFIX
 			    "): the NQNs that the node takes for its own.\n");

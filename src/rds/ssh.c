@@ -98,6 +98,7 @@ static void on_impatient(struct clock_timer *t)
 {
 	struct ssh *s = CONTAINER_OF(t, struct ssh, patience);
 
+	s->trouble = SSH_TROUBLE_SILENT;
 	op_fail(&s->op, ERR_UNAVAILABLE, "the box was silent for %u s while %s",
 		SSH_CONNECT_MS / 1000, names[s->op.state]);
 	s->op.type->interrupt(&s->op);

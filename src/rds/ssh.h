@@ -15,6 +15,16 @@
  * is why. */
 enum { SSH_CONNECT_MS = 8000, SSH_TCP_USER_TIMEOUT_MS = 10000 };
 
+/* Why a session ended, as far as somebody can do something about it; op.err has the
+ * words. */
+enum ssh_trouble {
+	SSH_TROUBLE_OTHER,
+	SSH_TROUBLE_SILENT,	 /* for SSH_CONNECT_MS */
+	SSH_TROUBLE_HOST_KEY,	 /* not the pinned one */
+	SSH_TROUBLE_NO_COMMON,	 /* nothing that both can do: key exchange, host key */
+	SSH_TROUBLE_USER_REFUSED /* the user's key */
+};
+
 struct ssh_conf { /* borrowed for the session's life */
 	const char *address;
 	uint16_t port;
@@ -31,6 +41,7 @@ struct ssh {
 	uv_getaddrinfo_t resolve;
 	uv_poll_t poll;
 	int fd, events; /* events: those polled for now */
+	enum ssh_trouble trouble;
 	struct clock_timer patience;
 	struct buf key; /* the private key, only while authenticating */
 };

@@ -187,6 +187,7 @@ static void audit_mismatch(struct ssh *s, const struct ssh_host_key *pin)
 		  "the box's host key is not the pinned one",
 		  KS("address", s->conf->address), KS("pinned", wanted),
 		  KS("offered", offered));
+	s->trouble = SSH_TROUBLE_HOST_KEY;
 	op_fail(&s->op, ERR_UNAVAILABLE, "host key mismatch: refused");
 }
 
@@ -223,12 +224,13 @@ int ssh_hello_greet(struct ssh *s)
 	if (rc == LIBSSH2_ERROR_ALLOC)
 		op_fail(&s->op, ERR_EXHAUSTED, "out of memory");
 	else if (rc == LIBSSH2_ERROR_KEX_FAILURE ||
-		 rc == LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE)
+		 rc == LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE) {
+		s->trouble = SSH_TROUBLE_NO_COMMON;
 		op_fail(&s->op, ERR_UNAVAILABLE,
 			"no key exchange with the box: it has no host key of the pinned "
 			"type, or one that libssh2 %s cannot use (RSA needs 1.11)",
 			libssh2_version(0));
-	else {
+	} else {
 		(void)ssh_error(s, "key exchange", &err);
 		op_fail_err(&s->op, &err);
 	}
@@ -248,6 +250,7 @@ int ssh_hello_prove(struct ssh *s)
 		 rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED) {
 		log_audit(AUDIT_SSH_REFUSED, "rds", "the box refused our key",
 			  KS("address", s->conf->address), KS("user", s->conf->user));
+		s->trouble = SSH_TROUBLE_USER_REFUSED;
 		op_fail(&s->op, ERR_UNAVAILABLE,
 			"the box refused the key of user %.32s (an RSA key needs libssh2 "
 			"1.11, this is %s)",

@@ -1,0 +1,14 @@
+#ifndef CHECK_IMPL_H
+#define CHECK_IMPL_H
+#include "check_findings.h"
+#include "core/mem.h"
+
+/* For the files that make findings: check_findings.c (what is here: files and the way to
+ * the box) and check_box.c (the box itself). */
+void findings_say(struct findings *fs, enum finding_word word, enum finding_id id,
+		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+#define OK(id, ...) findings_say(fs, FINDING_OK, FINDING_##id, __VA_ARGS__)
+#define NOTE(id, ...) findings_say(fs, FINDING_NOTE, FINDING_##id, __VA_ARGS__)
+#define PROBLEM(id, ...) findings_say(fs, FINDING_PROBLEM, FINDING_##id, __VA_ARGS__)
+#endif
