@@ -60,6 +60,20 @@ static void collect_rounds(void *ctx, struct expo *x)
 		expo_put(x, (double)(is_round ? s->rounds : s->errors), NULL);
 }
 
+static void collect_found(void *ctx, struct expo *x)
+{
+	static const char *const findings[][1] = {
+		{ "orphan" }, { "mounted" }, { "stale_holder" }, { "idle_export" }
+	};
+	const struct app *a = ctx;
+	const struct reconcile_stats *s = reconcile_stats(&a->kube.reconcile);
+	const unsigned n[] = { s->orphans, s->alarms, s->stale_holders, s->idle_exports };
+
+	if (a->csi.k8s && s->is_known && k8s_is_leader(a->csi.k8s))
+		for (unsigned i = 0; i < 4; i++)
+			expo_put(x, n[i], findings[i]);
+}
+
 static void collect_events(void *ctx, struct expo *x)
 {
 	const struct app *a = ctx;
@@ -335,6 +349,7 @@ static const struct {
 	{ METRIC_LEADER, collect_leader },
 	{ METRIC_RECONCILE_ROUNDS, collect_rounds },
 	{ METRIC_RECONCILE_ERRORS, collect_rounds },
+	{ METRIC_RECONCILE_FOUND, collect_found },
 	{ METRIC_EVENTS_FAILED, collect_events },
 	{ METRIC_EVENTS_DROPPED, collect_events },
 	{ METRIC_LEASE_GAINED, collect_lease },

@@ -208,20 +208,17 @@ void k8s_api_stats(const struct k8s_api *a, struct k8s_api_stats *ret)
 	uint64_t now = clock_now_ms(a->k8s.loop);
 
 	*ret = (struct k8s_api_stats){ .n_requests = a->calls.n_asked,
-				       .n_failed = a->calls.n_failed,
-				       .waiting = k8s_rate_waiting(&a->calls.rate) };
+				       .n_failed = a->calls.n_failed };
 	for (unsigned i = 0; i < K8S_WATCHED; i++) {
 		const struct k8s_watch *w = &a->watches[i];
 		const struct k8s_store *s = &a->k8s.stores[i];
 
 		ret->kinds[i].lists = w->n_lists;
-		ret->kinds[i].pages = w->n_pages;
 		ret->kinds[i].streams = w->n_streams;
 		ret->kinds[i].events = w->n_events;
 		ret->kinds[i].failures = w->n_failures;
 		ret->kinds[i].unreadable = s->unreadable.count;
 		ret->kinds[i].objects = s->objects.count;
 		ret->kinds[i].age_ms = s->is_complete ? now - s->heard_ms : UINT64_MAX;
-		ret->kinds[i].is_current = k8s_store_is_current(s, now);
 	}
 }

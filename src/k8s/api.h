@@ -17,16 +17,13 @@ struct k8s_api_hooks {
 /* For the metrics; counted since the start. */
 struct k8s_api_stats {
 	uint64_t n_requests, n_failed;
-	unsigned waiting; /* now, for the client's own limit on requests */
 	struct {
 		uint64_t lists;		      /* whole ones */
-		uint64_t pages;		      /* asked for */
 		uint64_t streams;	      /* begun: each but the first is a restart */
 		uint64_t events;	      /* changes that streams told */
 		uint64_t failures;	      /* of lists and streams */
 		uint64_t unreadable, objects; /* now */
 		uint64_t age_ms; /* since it was heard of last; UINT64_MAX = never */
-		bool is_current; /* complete, and heard of within K8S_STALE_MS */
 	} kinds[K8S_WATCHED];
 };
 

@@ -140,7 +140,6 @@ static void do_posting(struct events *e)
 	drop_object(e);
 	/* EXISTS: an earlier attempt of the same request was carried out. */
 	if (err->code == ERR_OK || (!is_patch && err->code == ERR_EXISTS)) {
-		e->n_posted++;
 		if (e->conf.posted)
 			e->conf.posted(e->current->reason);
 		finish(e, EVENT_POSTED);
@@ -234,8 +233,6 @@ void events_emit(struct events *e, const struct k8s_event *ev)
 
 void events_stats(const struct events *e, struct events_stats *ret)
 {
-	*ret = (struct events_stats){ .posted = e->n_posted,
-				      .failed = e->n_failed,
-				      .dropped = e->book.n_dropped,
-				      .waiting = e->book.n_waiting };
+	*ret = (struct events_stats){ .failed = e->n_failed,
+				      .dropped = e->book.n_dropped };
 }

@@ -16,10 +16,8 @@ struct events_conf {
 
 /* For the metrics; counted since the start. */
 struct events_stats {
-	uint64_t posted;  /* objects made, and counts of earlier ones raised */
 	uint64_t failed;  /* refused or not answered: dropped */
 	uint64_t dropped; /* too many at once, or no memory: never tried */
-	unsigned waiting; /* now, the one being sent not among them */
 };
 
 struct events {
@@ -30,7 +28,7 @@ struct events {
 	struct k8s_request req;
 	struct buf body;
 	struct clock_timer pace;
-	uint64_t n_posted, n_failed;
+	uint64_t n_failed;
 };
 
 /* conf must be set and the rest zeroed. done() comes after events_stop alone. */

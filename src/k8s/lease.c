@@ -316,9 +316,7 @@ void lease_stop(struct lease *l)
 
 void lease_stats(const struct lease *l, struct lease_stats *ret)
 {
-	*ret = (struct lease_stats){ .is_leader = lease_is_leader(l),
-				     .gained = l->n_gained,
+	*ret = (struct lease_stats){ .gained = l->n_gained,
 				     .lost = l->n_lost,
-				     .failed = l->n_failed,
-				     .transitions = l->transitions };
+				     .failed = l->n_failed };
 }

@@ -56,10 +56,8 @@ bool lease_is_leader(const struct lease *l);
 
 /* For the metrics; counted since the start. */
 struct lease_stats {
-	bool is_leader;
 	uint64_t gained, lost;
-	uint64_t failed;      /* tries that the API server did not answer, or refused */
-	uint32_t transitions; /* as the Lease itself says, of all controllers */
+	uint64_t failed; /* tries that the API server did not answer, or refused */
 };
 void lease_stats(const struct lease *l, struct lease_stats *ret);
 #endif

@@ -56,12 +56,3 @@ void k8s_rate_leave(struct k8s_turn *t)
 {
 	list_remove(&t->node);
 }
-
-unsigned k8s_rate_waiting(const struct k8s_rate *r)
-{
-	unsigned n = 0;
-
-	for (const struct list *it = r->waiting.next; it != &r->waiting; it = it->next)
-		n++;
-	return n;
-}

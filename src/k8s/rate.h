@@ -29,5 +29,4 @@ void k8s_rate_fini(struct k8s_rate *r); /* nobody may wait */
 void k8s_rate_wait(struct k8s_rate *r, struct k8s_turn *t,
 		   void (*granted)(struct k8s_turn *t));
 void k8s_rate_leave(struct k8s_turn *t); /* harmless when it does not wait */
-unsigned k8s_rate_waiting(const struct k8s_rate *r);
 #endif

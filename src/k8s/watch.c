@@ -85,7 +85,6 @@ static int note_unreadable(struct k8s_watch *w, const struct k8s_decoded *d,
 {
 	static struct log_rate rate;
 
-	w->n_unreadable++;
 	if (log_may(&rate, now_ms(w), LOG_MS))
 		log_warn("k8s", "an object cannot be read",
 			 KS("kind", k8s_kind_name(w->store->kind)), KS("name", d->name),
@@ -236,7 +235,6 @@ static void ask_page(struct k8s_watch *w)
 		.on_item = on_item,
 		.ctx = w,
 	};
-	w->n_pages++;
 	w->calls->n_asked++;
 	op_move(&w->op, ST_LISTING);
 	op_ref(&w->op);

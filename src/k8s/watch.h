@@ -16,7 +16,7 @@ struct k8s_watch {
 	struct k8s_calls *calls;
 	struct k8s_store *store;
 	/* Counters since the start. */
-	uint64_t n_lists, n_pages, n_streams, n_events, n_failures, n_unreadable;
+	uint64_t n_lists, n_streams, n_events, n_failures;
 	/* Private. */
 	struct k8s_turn turn;
 	struct clock_timer rest, silence;

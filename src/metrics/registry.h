@@ -29,6 +29,9 @@ enum metric_id {
 	METRIC_LEADER,
 	METRIC_RECONCILE_ROUNDS,
 	METRIC_RECONCILE_ERRORS,
+	METRIC_RECONCILE_PASSED,
+	METRIC_RECONCILE_ACTIONS, /* the action, enum metric_outcome */
+	METRIC_RECONCILE_FOUND,
 	METRIC_EVENTS_POSTED, /* the reason */
 	METRIC_EVENTS_FAILED,
 	METRIC_EVENTS_DROPPED,
@@ -106,6 +109,9 @@ enum metric_operation {
 };
 enum metric_mount { METRIC_MOUNT, METRIC_UNMOUNT };
 enum metric_reconcile { METRIC_CLEAR_STALE, METRIC_NODE_TRIGGER };
+/* TOLD: a dry run, or something that is only reported. SKIPPED: busy, changed meanwhile,
+ * or not allowed any more. */
+enum metric_outcome { METRIC_DONE, METRIC_TOLD, METRIC_SKIPPED, METRIC_FAILED };
 enum metric_attach {
 	METRIC_ATTACH,
 	METRIC_DETACH,

@@ -27,6 +27,11 @@ static const char *const operations[] = {
 	"stage",  "unstage", "node_publish", "node_unpublish", "node_expand",
 };
 static const char *const reconciles[] = { "clear_stale", "node_watcher_trigger" };
+static const char *const reconcile_actions[] = {
+	"clear_stale", "no_mount",   "unmount", "give_way", "keep",
+	"unrelease",   "switch_off", "release", "remove",   "report",
+};
+static const char *const outcomes[] = { "done", "told", "skipped", "failed" };
 static const char *const attaches[] = { "attach", "detach", "reconcile",
 					"attach_secondary", "detach_partial" };
 static const char *const migrations[] = { "success", "timeout", "failed" };
@@ -173,6 +178,26 @@ const struct metric metrics_table[METRIC_N] = {
 	[METRIC_RECONCILE_ERRORS] = { ASKED(
 		COUNTER, CONTROLLER, "rds_csi_reconcile_errors_total",
 		"Rounds that broke off, and changes of theirs that failed.") },
+	[METRIC_RECONCILE_PASSED] = { COUNTED(
+		COUNTER, CONTROLLER, "rds_csi_reconcile_passed_total",
+		"Looks of the reconcilers that did not take place: another controller "
+		"leads, or a list of Kubernetes was not current.") },
+	[METRIC_RECONCILE_ACTIONS] = { COUNTED(COUNTER, CONTROLLER,
+					       "rds_csi_reconcile_actions_total",
+					       "What the reconcilers had to do: done, "
+					       "only told (a dry run, an orphan that is "
+					       "kept), skipped, failed."),
+				       .is_sparse = true,
+				       .labels = { LABEL("action", reconcile_actions),
+						   LABEL("outcome", outcomes) } },
+	[METRIC_RECONCILE_FOUND] = { ASKED(GAUGE, CONTROLLER, "rds_csi_reconcile_volumes",
+					   "Volumes at which the last whole look at the "
+					   "box found something: orphan (longer than "
+					   "the grace period), mounted (by the box, "
+					   "while a node may use it), stale_holder, "
+					   "idle_export. Absent before the first, and "
+					   "where another controller leads."),
+				     .labels = { { .name = "finding" } } },
 	[METRIC_EVENTS_POSTED] = { COUNTED(COUNTER, CONTROLLER,
 					   "rds_csi_events_posted_total",
 					   "Kubernetes Events that the API server took, "

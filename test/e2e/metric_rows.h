@@ -30,6 +30,7 @@ enum metric_cause {
 	CAUSE_EVENTS,	 /* the API server refuses Events, and too many come */
 	CAUSE_BOX_DOWN,
 	CAUSE_BOX_UP,
+	CAUSE_ROUNDS, /* a look each second at a box that mounts volumes itself */
 	CAUSE_API_DOWN,
 	CAUSE_ORPHAN, /* a node plugin is killed between connect and mount */
 	CAUSE_STUCK,  /* a child sleeps in the kernel and cannot be killed */

@@ -11,6 +11,7 @@ static void on_turn(uv_prepare_t *turn)
 
 void rlab_open(struct rlab *l)
 {
+	metric_reset();
 	memset(l, 0, sizeof(*l));
 	ctl_open_k8s(&l->c);
 	clock_hold(&l->c.l.uv);
@@ -141,7 +142,25 @@ unsigned rlab_changes(const struct rlab *l)
 	return n;
 }
 
+uint64_t rlab_counted(const char *action, enum metric_outcome outcome)
+{
+	return metric_counted(METRIC_RECONCILE_ACTIONS,
+			      metric_label_value(METRIC_RECONCILE_ACTIONS, 0, action),
+			      outcome);
+}
+
+uint64_t rlab_skipped(void)
+{
+	uint64_t n = rlab_counted("clear_stale", METRIC_SKIPPED);
+
+	for (unsigned i = RECONCILE_NOTHING + 1; i < RECONCILE_N_ACTIONS; i++)
+		n += rlab_counted(reconcile_name((enum reconcile_action)i),
+				  METRIC_SKIPPED);
+	return n;
+}
+
 uint64_t rlab_done(const struct rlab *l, enum reconcile_action action)
 {
-	return l->r.shared.stats.actions[action];
+	(void)l;
+	return rlab_counted(reconcile_name(action), METRIC_DONE);
 }

@@ -42,4 +42,6 @@ void rlab_pv(struct rlab *l, const char *name, const char *handle, bool is_retai
 /* Scripts that changed something. */
 unsigned rlab_changes(const struct rlab *l);
 uint64_t rlab_done(const struct rlab *l, enum reconcile_action action);
+uint64_t rlab_counted(const char *action, enum metric_outcome outcome);
+uint64_t rlab_skipped(void); /* of every action */
 #endif

@@ -63,7 +63,7 @@ Test(reconcile, a_vanished_node_is_fenced_and_then_its_object_deleted)
 	cr_assert(e && !e->is_warning);
 	cr_assert_str_eq(e->ns, "default");
 	cr_assert_str_eq(e->claim, "claim-pvc-1");
-	cr_assert_eq(l.r.shared.stats.attachments_cleared, 1);
+	cr_assert_eq(rlab_counted("clear_stale", METRIC_DONE), 1);
 	rlab_rounds(&l, 2);
 	cr_assert_eq(deletes(), 1);
 	rlab_close(&l);
@@ -198,7 +198,7 @@ Test(reconcile, nothing_is_done_on_lists_that_are_stale_or_not_whole)
 		rlab_rounds(&l, 3);
 		cr_assert_eq(rlab_changes(&l), 0);
 		cr_assert_eq(deletes(), 0);
-		cr_assert_geq(l.r.shared.stats.passed, 3);
+		cr_assert_geq(metric_counted(METRIC_RECONCILE_PASSED, 0, 0), 3);
 		if (i)
 			fake_k8s_stale(l.f, false);
 		else
@@ -225,7 +225,7 @@ Test(reconcile, a_volume_that_a_call_works_on_is_left_to_it)
 	rlab_rounds(&l, 1);
 	cr_assert_eq(rlab_changes(&l), 0);
 	cr_assert_eq(deletes(), 0);
-	cr_assert_geq(l.r.shared.stats.skipped, 1);
+	cr_assert_geq(rlab_skipped(), 1);
 	inflight_leave(&in);
 	rlab_rounds(&l, 1);
 	cr_assert_eq(deletes(), 1);
@@ -245,9 +245,11 @@ Test(reconcile, a_dry_run_only_tells)
 	rlab_rounds(&l, 2);
 	cr_assert_eq(rlab_changes(&l), 0);
 	cr_assert_eq(deletes(), 0);
-	cr_assert_geq(l.r.shared.stats.would_have[RECONCILE_GIVE_WAY], 2);
-	cr_assert_geq(l.r.shared.stats.would_have[RECONCILE_SWITCH_OFF], 1);
-	cr_assert_geq(l.r.shared.stats.would_have[RECONCILE_NO_MOUNT], 1);
+	cr_assert_geq(rlab_counted("give_way", METRIC_TOLD), 1);
+	cr_assert_geq(rlab_counted("clear_stale", METRIC_TOLD), 1);
+	cr_assert_eq(rlab_skipped(), 0);
+	cr_assert_geq(rlab_counted("switch_off", METRIC_TOLD), 1);
+	cr_assert_geq(rlab_counted("no_mount", METRIC_TOLD), 1);
 	rlab_close(&l);
 }
 

@@ -135,8 +135,8 @@ Test(reconcile_orphan, is_only_told_of_in_a_dry_run)
 	cr_assert_not_null(rlab_find(&l, "pvc-1"));
 	cr_assert_not_null(rlab_find(&l, "pvc-2"));
 	cr_assert_eq(rlab_changes(&l), 0);
-	cr_assert_geq(l.r.shared.stats.would_have[RECONCILE_RELEASE], 1);
-	cr_assert_geq(l.r.shared.stats.would_have[RECONCILE_REMOVE], 1);
+	cr_assert_geq(rlab_counted("release", METRIC_TOLD), 1);
+	cr_assert_geq(rlab_counted("remove", METRIC_TOLD), 1);
 	cr_assert_eq(l.r.shared.stats.orphans, 1);
 	rlab_close(&l);
 }

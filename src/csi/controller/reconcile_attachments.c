@@ -117,7 +117,7 @@ static void step(struct op *op)
 
 	if (op->state == ST_START) {
 		if (op_failed(op) || !reconcile_may_act(a->shared)) {
-			a->shared->stats.passed++;
+			metric_count(METRIC_RECONCILE_PASSED, 0, 0);
 			reconcile_seen_clear(a->seen);
 			op_move(op, ST_DONE);
 			return;

@@ -77,7 +77,7 @@ static void on_row(struct rds_req *req, const struct rds_volume *row)
 static void do_start(struct reconcile_box *b)
 {
 	if (op_failed(&b->op) || !reconcile_may_act(b->shared)) {
-		b->shared->stats.passed++;
+		metric_count(METRIC_RECONCILE_PASSED, 0, 0);
 		reconcile_seen_clear(b->seen);
 		finish(b);
 		return;
@@ -120,16 +120,14 @@ static void alarm_of_mount(struct reconcile_box *b, const struct rds_volume *v)
 
 static void report(struct reconcile_box *b, const struct reconcile_suspect *s)
 {
-	struct reconcile_stats *stats = &b->shared->stats;
-
 	bool is_orphan = s->action == RECONCILE_REMOVE || s->action == RECONCILE_REPORT;
 	bool is_kept = s->action == RECONCILE_REPORT;
 
-	stats->orphans += is_orphan;
+	b->shared->stats.orphans += is_orphan;
 	if (s->action == RECONCILE_NOTHING ||
 	    (!is_kept && !reconcile_is_dry(b->shared, s->action)))
 		return;
-	stats->would_have[s->action]++;
+	reconcile_count(reconcile_name(s->action), METRIC_TOLD);
 	if (!is_orphan || b->may_remove)
 		log_warn("reconcile",
 			 is_kept ? "orphan on the box, kept"
@@ -194,7 +192,7 @@ static int decide_all(struct reconcile_box *b)
 
 	if (!reconcile_may_act(b->shared)) {
 		reconcile_seen_clear(b->seen);
-		stats->passed++;
+		metric_count(METRIC_RECONCILE_PASSED, 0, 0);
 		return -1;
 	}
 	if (reconcile_world_open(&after, b->shared->csi->k8s, NULL)) {
@@ -256,15 +254,13 @@ static void do_listed(struct reconcile_box *b)
 
 static void do_acted(struct reconcile_box *b)
 {
-	struct reconcile_stats *stats = &b->shared->stats;
 	const struct err *err = &b->act.op.err;
 
-	if (b->act.is_done)
-		stats->actions[b->act.action]++;
-	else if (err->code == ERR_OK)
-		stats->skipped++;
-	else
-		stats->errors++;
+	reconcile_count(reconcile_name(b->act.action), b->act.is_done ? METRIC_DONE
+						       : err->code == ERR_OK
+							       ? METRIC_SKIPPED
+							       : METRIC_FAILED);
+	b->shared->stats.errors += !b->act.is_done && err->code != ERR_OK;
 	/* One volume's trouble is its own; a box that does not answer is everybody's. */
 	if (err->code == ERR_UNAVAILABLE || err->code == ERR_DEADLINE)
 		op_fail_err(&b->op, err);

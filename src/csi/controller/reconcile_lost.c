@@ -97,8 +97,11 @@ static void finish(struct reconcile_lost *l)
 	op_move(&l->op, ST_DONE);
 }
 
+static const char clear_stale[] = "clear_stale";
+
 static void fail(struct reconcile_lost *l, const struct err *err)
 {
+	reconcile_count(clear_stale, METRIC_FAILED);
 	op_fail_err(&l->op, err);
 	finish(l);
 }
@@ -181,7 +184,7 @@ static void do_pods(struct reconcile_lost *l)
 		return;
 	}
 	if (l->shared->conf.is_attachment_dry_run && !l->is_referenced) {
-		l->shared->stats.would_have[RECONCILE_GIVE_WAY]++;
+		reconcile_count(clear_stale, METRIC_TOLD);
 		log_warn("reconcile", "dry run: a stale attachment is not cleared",
 			 KS("volume", l->handle), KS("node", l->object_node));
 	}
@@ -189,7 +192,8 @@ static void do_pods(struct reconcile_lost *l)
 	    !is_still_lost(l) ||
 	    inflight_enter(&l->shared->csi->inflight, &l->inflight, l->handle,
 			   "a background task", &busy)) {
-		l->shared->stats.skipped++;
+		if (!l->shared->conf.is_attachment_dry_run || l->is_referenced)
+			reconcile_count(clear_stale, METRIC_SKIPPED);
 		finish(l);
 		return;
 	}
@@ -230,7 +234,7 @@ static void do_deleted(struct reconcile_lost *l)
 		return;
 	}
 	if (err->code == ERR_OK) {
-		l->shared->stats.attachments_cleared++;
+		reconcile_count(clear_stale, METRIC_DONE);
 		log_info("reconcile", "stale attachment cleared", KS("volume", l->handle),
 			 KS("node", l->object_node), KS("attachment", l->name));
 		metric_count(METRIC_RECONCILES, METRIC_CLEAR_STALE, 0);

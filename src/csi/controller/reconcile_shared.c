@@ -5,6 +5,12 @@ bool reconcile_may_act(const struct reconcile_shared *s)
 	return k8s_is_current(s->csi->k8s) && k8s_is_leader(s->csi->k8s);
 }
 
+void reconcile_count(const char *action, enum metric_outcome outcome)
+{
+	metric_count(METRIC_RECONCILE_ACTIONS,
+		     metric_label_value(METRIC_RECONCILE_ACTIONS, 0, action), outcome);
+}
+
 bool reconcile_is_dry(const struct reconcile_shared *s, enum reconcile_action action)
 {
 	switch (action) {

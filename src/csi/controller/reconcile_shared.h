@@ -4,6 +4,7 @@
 #include "csi/controller/reconcile_witness.h"
 #include "csi/controller/reconcile_world.h"
 #include "csi/csi.h"
+#include "metrics/registry.h"
 
 /* What the reconcilers' ops have in common: configuration, counters, and the brakes that
  * are asked right before each change. */
@@ -18,15 +19,10 @@ struct reconcile_conf {
 	bool is_unseen_removed; /* --orphan-unseen=remove */
 };
 
-/* Read by whoever counts; the first group only grows. */
+/* For the metrics; the first two only grow. */
 struct reconcile_stats {
 	uint64_t rounds;
-	uint64_t passed;  /* rounds that did not take place: no leader, stores stale */
-	uint64_t errors;  /* rounds that broke off, and changes that failed */
-	uint64_t skipped; /* changes not made: busy, changed meanwhile, not allowed now */
-	uint64_t attachments_cleared;		  /* VolumeAttachments deleted */
-	uint64_t actions[RECONCILE_N_ACTIONS];	  /* done */
-	uint64_t would_have[RECONCILE_N_ACTIONS]; /* ripe, but for a dry run */
+	uint64_t errors; /* rounds that broke off, and changes that failed */
 	/* As the last whole round saw it. */
 	bool is_known;
 	unsigned orphans;	/* for longer than the grace period, kept or not */
@@ -46,6 +42,8 @@ struct reconcile_shared {
 
 /* Leader, and every list whole and current: to be asked before each look and change. */
 bool reconcile_may_act(const struct reconcile_shared *s);
+/* action: reconcile_name's, or "clear_stale" for a VolumeAttachment. */
+void reconcile_count(const char *action, enum metric_outcome outcome);
 bool reconcile_is_dry(const struct reconcile_shared *s, enum reconcile_action action);
 /* before: an earlier look, or NULL. */
 void reconcile_see(const struct reconcile_shared *s, struct reconcile_view *ret,

@@ -158,16 +158,10 @@ void vmi_stats(const struct vmi *v, struct vmi_stats *ret)
 {
 	size_t pos = 0;
 
-	*ret = (struct vmi_stats){ .turns = v->n_turns,
-				   .without = v->n_without,
-				   .known = v->n_known };
+	*ret = (struct vmi_stats){ .turns = v->n_turns, .without = v->n_without };
 	for (struct map_node *n = map_next(&v->queues, &pos, NULL); n;
 	     n = map_next(&v->queues, &pos, n)) {
-		unsigned here = length(CONTAINER_OF(n, struct vmi_queue, node));
-
 		ret->machines++;
-		ret->waiting += here - 1;
-		if (here > ret->longest)
-			ret->longest = here;
+		ret->waiting += length(CONTAINER_OF(n, struct vmi_queue, node)) - 1;
 	}
 }

@@ -33,8 +33,6 @@ struct vmi_stats {
 	uint64_t without;  /* calls that went without a turn */
 	unsigned machines; /* with a call at work now */
 	unsigned waiting;  /* calls behind those, in all queues */
-	unsigned longest;  /* queue: calls at work or waiting for one machine */
-	unsigned known;	   /* volumes whose machine is remembered */
 };
 
 void vmi_init(struct vmi *v, struct k8s *k8s, uint64_t ttl_ms);

@@ -307,6 +307,32 @@ static bool box_up(void)
 	return sim_start(&w.sim) && vol_must(&w.ctl, &w.many[0], VOL_CREATE);
 }
 
+static bool may_mount(const char *id, const char *yes)
+{
+	char script[200], *said;
+
+	snprintf(script, sizeof(script),
+		 "/disk set [find slot=\"%s\"] mount-filesystem=%s", id, yes);
+	said = sim_exec(&w.sim, script);
+	CHECK(said && !*said, "%s: %s", script, said ? said : "no answer");
+	free(said);
+	return said != NULL;
+}
+
+/* One of them bears a file system and is held, the other is empty. */
+static bool rounds(void)
+{
+	driver_stop(&w.ctl);
+	w.ctl_args[6] = "--attachment-reconcile-interval=1s";
+	return driver_start(&w.ctl) && may_mount(w.one.id, "yes") &&
+	       may_mount(w.gone.id, "yes");
+}
+
+static void end_rounds(void)
+{
+	(void)may_mount(w.one.id, "no");
+}
+
 static bool api_down(void)
 {
 	api_sim_down(&w.api, true);
@@ -443,6 +469,7 @@ const struct world_cause world_causes[CAUSE_N] = {
 	[CAUSE_EVENTS] = { "events", events, NULL },
 	[CAUSE_BOX_DOWN] = { "box down", box_down, NULL },
 	[CAUSE_BOX_UP] = { "box up", box_up, NULL },
+	[CAUSE_ROUNDS] = { "rounds", rounds, end_rounds },
 	[CAUSE_API_DOWN] = { "api down", api_down, api_up },
 	[CAUSE_ORPHAN] = { "orphan", orphan, NULL },
 	[CAUSE_STUCK] = { "stuck", stuck, thaw },
