@@ -26,6 +26,7 @@
 #include "core/pages.h"
 #include "csi/call.h"
 #include "csi/controller/attachments.h"
+#include "export_all.h"
 #include "nvme/helper.h"
 #include "nvme/loop.h"
 #include "nvme/tcp.h"
@@ -373,6 +374,8 @@ int main(int argc, char **argv)
 		loop_leave(call_main(argc - 1, argv + 1));
 	if (argc > 1 && strcmp(argv[1], "check") == 0)
 		loop_leave(check_main(argc - 1, argv + 1));
+	if (argc > 1 && strcmp(argv[1], "export-all") == 0)
+		loop_leave(export_all_main(argc - 1, argv + 1));
 	if (config_parse(&app.config, argc, argv, get_env, &err)) {
 		(void)fprintf(stderr, "rds-csi: %s\n", err.msg);
 		loop_leave(EXIT_FLAG);

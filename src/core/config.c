@@ -268,12 +268,14 @@ int config_parse(struct config *c, int argc, char *const *argv,
 
 int config_help(struct buf *out)
 {
-	(void)buf_puts(out, "rds-csi --controller|--node [--FLAG=VALUE …]\n"
-			    "rds-csi call METHOD [JSON]        see rds-csi call --help\n"
-			    "rds-csi check [--FLAG=VALUE …]    see rds-csi check --help\n"
-			    "\nEach flag may be written -x or --x. Environment: "
-			    "CSI_MANAGED_NQN_PREFIX (default\n" NQN_PREFIX
-			    "): the NQNs that the node takes for its own.\n");
+	(void)buf_puts(out,
+		       "rds-csi --controller|--node [--FLAG=VALUE …]\n"
+		       "rds-csi call METHOD [JSON]        see rds-csi call --help\n"
+		       "rds-csi check [--FLAG=VALUE …]    see rds-csi check --help\n"
+		       "rds-csi export-all [--yes]        see rds-csi export-all --help\n"
+		       "\nEach flag may be written -x or --x. Environment: "
+		       "CSI_MANAGED_NQN_PREFIX (default\n" NQN_PREFIX
+		       "): the NQNs that the node takes for its own.\n");
 	for (const struct flag *f = config_flags; f->name || f->def; f++) {
 		if (!f->name) {
 			(void)buf_printf(out, "\n%s:\n", f->def);

@@ -80,6 +80,7 @@ static bool has_effect(enum rds_kind kind, const struct ros_args *args,
 	case RDS_NO_MOUNT:
 		return !v->mount_filesystem && !v->is_mounted;
 	case RDS_PUBLISH:
+	case RDS_EXPORT:
 		return has_our_record(args, v) && v->is_exported &&
 		       strcmp(v->nqn, args->nqn) == 0;
 	case RDS_UNPUBLISH:

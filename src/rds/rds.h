@@ -34,6 +34,7 @@ enum rds_kind {
 	RDS_FENCE_BEGIN,  /* compare, write the record (state fencing), export off, read
 			     back */
 	RDS_FENCE_FINISH, /* compare, new NQN, read back, write the record (state ok) */
+	RDS_EXPORT, /* compare, off as it must be, write the record, NQN, export on */
 };
 
 enum rds_layout { RDS_LAYOUT_AUTO, RDS_LAYOUT_SUBVOLUME, RDS_LAYOUT_FILE };
@@ -100,17 +101,16 @@ struct rds_req {
 	enum rds_layout layout; /* CREATE */
 	uint64_t size_bytes;	/* CREATE, GROW: a multiple of 1 MiB */
 	uint16_t nvme_port;	/* CREATE */
-	/* CREATE, PUBLISH: expected; FENCE_FINISH: the new one. DELETE: what the disk
+	/* CREATE, PUBLISH: expected; FENCE_FINISH, EXPORT: new. DELETE: what the disk
 	 * bore when it was read, NULL = no disk was there. */
 	const char *nqn;
-	/* DELETE, PUBLISH … FENCE_FINISH; NULL = no record yet */
-	const char *expect_nonce;
-	const struct rds_record
-		*record;  /* CREATE, PUBLISH … FENCE_FINISH: what to write */
-	bool switch_off;  /* UNPUBLISH: nobody is left */
+	const char *expect_nonce; /* DELETE, PUBLISH … EXPORT; NULL = no record yet */
+	const struct rds_record *record; /* CREATE, PUBLISH … EXPORT: what to write */
+	bool switch_off;		 /* UNPUBLISH: nobody is left */
 	bool may_unmount; /* NO_MOUNT: also where the box has it mounted, for nobody holds
 			   * it; the record must say so too */
 	void (*on_row)(struct rds_req *req, const struct rds_volume *row); /* LIST */
+	bool wants_unreadable; /* LIST: rows too whose record cannot be read */
 	/* Asked right before the command leaves; false: it is not sent, and the request
 	 * ends with ABORTED. NULL = always. Joined creates are never asked. */
 	bool (*may_send)(const struct rds_req *req);

@@ -268,6 +268,7 @@ static enum ros_template template_of(enum ros_step step, const struct ros_args *
 		[ROS_PUBLISH] = ROS_T_PUBLISH,
 		[ROS_FENCE_BEGIN] = ROS_T_FENCE_BEGIN,
 		[ROS_FENCE_FINISH] = ROS_T_FENCE_FINISH,
+		[ROS_EXPORT] = ROS_T_EXPORT,
 	};
 
 	if (step == ROS_CREATE)

@@ -176,6 +176,22 @@ const char *const ros_templates[ROS_T_N] = {
 		    STILL WRITE)
 		BACK,
 
+	/* The record goes first: from its nonce on no script that was held up gives the
+	 * volume to anybody, and nobody holds it while it changes its name. */
+	[ROS_T_EXPORT] =
+		TRY(SHAPE CAS
+		    ":if ([/disk get $v1 nvme-tcp-export]) " E("still")
+		    ":if ([/disk get $v1 mounted]) " E("mounted")
+		    NO_MOUNT
+		    ":if ([:len [/disk find where nvme-tcp-server-nqn=%Q and slot!=%I]] > 0) "
+		    E("nqn")
+		    STILL WRITE
+		    "/disk/set $v1 nvme-tcp-server-nqn=%Q;"
+		    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E("lost")
+		    STILL_OF("%B")
+		    "/disk/set $v1 nvme-tcp-export=\"yes\"")
+		BACK,
+
 	[ROS_T_GROW] =
 		TRY(SHAPE CAS
 		    ":local v5 [:tonum [/disk get $v1 size]];"

@@ -63,7 +63,7 @@ static void pass_row(struct volume *v, const struct ros_event *ev)
 	if (row_parse(&row, ev->text, ev->len, &err) ||
 	    ros_row_volume(&v->answer.row, &row, &v->ros->site, &err))
 		v->answer.is_nonsense = true;
-	else if (v->answer.row.record.kind == RDS_RECORD_OURS)
+	else if (v->answer.row.record.kind == RDS_RECORD_OURS || v->req->wants_unreadable)
 		v->req->on_row(v->req, &v->answer.row);
 }
 

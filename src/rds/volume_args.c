@@ -20,6 +20,7 @@ enum ros_step volume_args_step(enum rds_kind kind)
 		[RDS_UNPUBLISH] = ROS_UNPUBLISH,
 		[RDS_FENCE_BEGIN] = ROS_FENCE_BEGIN,
 		[RDS_FENCE_FINISH] = ROS_FENCE_FINISH,
+		[RDS_EXPORT] = ROS_EXPORT,
 	};
 
 	return steps[kind];
@@ -97,7 +98,8 @@ static int fill_place(struct ros_args *a, const struct rds_req *req,
 
 static bool needs_nqn(enum rds_kind kind)
 {
-	return kind == RDS_CREATE || kind == RDS_PUBLISH || kind == RDS_FENCE_FINISH;
+	return kind == RDS_CREATE || kind == RDS_PUBLISH || kind == RDS_FENCE_FINISH ||
+	       kind == RDS_EXPORT;
 }
 
 static int check(const struct rds_req *req, const struct ros_site *site, struct err *err)

@@ -166,6 +166,11 @@ static void change(struct fake_rds *f, struct rds_req *req, struct rds_volume *v
 		snprintf(v->nqn, sizeof(v->nqn), "%s", req->nqn);
 		write_record(f, v, req->record);
 		break;
+	case RDS_EXPORT:
+		snprintf(v->nqn, sizeof(v->nqn), "%s", req->nqn);
+		write_record(f, v, req->record);
+		v->is_exported = true;
+		break;
 	default:
 		break;
 	}
@@ -180,7 +185,8 @@ static void list_all(struct fake_rds *f, struct rds_req *req)
 		const struct rds_volume *v =
 			&CONTAINER_OF(n, struct fake_volume, node)->v;
 
-		if (v->record.kind == RDS_RECORD_OURS)
+		if (v->record.kind == RDS_RECORD_OURS ||
+		    (req->wants_unreadable && v->record.kind == RDS_RECORD_UNREADABLE))
 			req->on_row(req, v);
 	}
 }

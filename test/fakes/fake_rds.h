@@ -33,7 +33,7 @@ struct fake_rds {
 	uint64_t free_bytes, total_bytes;
 	bool ignores_nonce;  /* a box without compare-and-set: the model must notice */
 	uint32_t next_nonce; /* nonces are counted, so that a failing run repeats */
-	unsigned n_execs, n_kind[RDS_FENCE_FINISH + 1];
+	unsigned n_execs, n_kind[RDS_EXPORT + 1];
 	/* One fault, for the request after `skip` others; or one chosen per request. */
 	enum fake_fault fault;
 	unsigned skip;

@@ -137,7 +137,7 @@ unsigned rlab_changes(const struct rlab *l)
 {
 	unsigned n = 0;
 
-	for (enum rds_kind k = RDS_CREATE; k <= RDS_FENCE_FINISH; k++)
+	for (enum rds_kind k = RDS_CREATE; k <= RDS_EXPORT; k++)
 		n += l->c.box.n_kind[k];
 	return n;
 }

@@ -130,7 +130,7 @@ Test(rds_edges, nothing_but_volumes_is_ever_touched)
 	static const enum rds_kind kinds[] = { RDS_GROW,	RDS_DELETE,
 					       RDS_PUBLISH,	RDS_UNPUBLISH,
 					       RDS_FENCE_BEGIN, RDS_FENCE_FINISH,
-					       RDS_NO_MOUNT };
+					       RDS_NO_MOUNT,	RDS_EXPORT };
 	static char before[1 << 16];
 	struct t_req q, r;
 
@@ -262,7 +262,7 @@ Test(rds_edges, a_hostile_id_never_reaches_the_box)
 	run(&q, RDS_GET, "pvc-1");
 	execs = t_box_stat(&b, "execs");
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-		for (enum rds_kind k = RDS_GET; k <= RDS_FENCE_FINISH; k++) {
+		for (enum rds_kind k = RDS_GET; k <= RDS_EXPORT; k++) {
 			if (k == RDS_LIST || k == RDS_CAPACITY)
 				continue;
 			t_req_init(&q, k, ids[i]);

@@ -136,7 +136,8 @@ Test(rds_faults, a_publish_whose_answer_is_lost_is_looked_for_and_found_done)
 Test(rds_faults, every_change_survives_a_script_that_dies_between_statements)
 {
 	static const enum rds_kind kinds[] = { RDS_PUBLISH, RDS_UNPUBLISH,
-					       RDS_FENCE_BEGIN, RDS_FENCE_FINISH };
+					       RDS_FENCE_BEGIN, RDS_FENCE_FINISH,
+					       RDS_EXPORT };
 	char fault[64];
 	struct t_req c, q;
 	struct rds_volume v;
@@ -144,8 +145,8 @@ Test(rds_faults, every_change_survives_a_script_that_dies_between_statements)
 	open_box(NULL);
 	cr_assert_eq(run(&c, RDS_CREATE, "pvc-1"), ERR_OK);
 	v = c.req.volume;
-	for (unsigned at = 1; at < 12; at++)
-		for (unsigned k = 0; k < 4; k++) {
+	for (unsigned at = 1; at < 18; at++)
+		for (unsigned k = 0; k < 5; k++) {
 			snprintf(fault, sizeof(fault), "script-error-at-statement=%u",
 				 at);
 			t_box_fault(&b, fault);
@@ -164,7 +165,7 @@ Test(rds_faults, every_change_survives_a_script_that_dies_between_statements)
 			cr_assert_eq(q.err.code, ERR_OK, "%u %u %s", at, k, q.err.msg);
 			cr_assert_eq(q.req.outcome, RDS_OK);
 			v = q.req.volume;
-			cr_assert_eq(v.is_exported, k == 0);
+			cr_assert_eq(v.is_exported, k == 0 || k == 4);
 			cr_assert_eq(v.record.is_fencing, k == 2);
 		}
 	t_box_close(&b);

@@ -230,6 +230,11 @@ void t_req_change(struct t_req *q, enum rds_kind kind, const struct rds_volume *
 			 "nqn.2000-02.com.mikrotik:%s.g%u-0badcafe", q->id,
 			 q->record.generation);
 	}
+	if (kind == RDS_EXPORT) {
+		q->record.generation = 0;
+		q->record.n_holders = 0;
+		snprintf(q->nqn, sizeof(q->nqn), "nqn.2000-02.com.mikrotik:%s", q->id);
+	}
 }
 
 void t_req_delete(struct t_box *b, struct t_req *q, const char *id)

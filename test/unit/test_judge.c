@@ -59,6 +59,10 @@ Test(judge, a_change_is_done_when_record_and_export_say_so)
 	cr_assert_eq(answer(RDS_FENCE_FINISH, row(ours, false, none), NULL),
 		     VERDICT_DONE);
 	cr_assert_eq(answer(RDS_GROW, row(ours, false, none), NULL), VERDICT_CHECK);
+	cr_assert_eq(answer(RDS_EXPORT, row(ours, true, none), NULL), VERDICT_DONE);
+	cr_assert_eq(answer(RDS_EXPORT, row(ours, false, none), NULL), VERDICT_CHECK);
+	cr_assert_eq(answer(RDS_EXPORT, row(other, true, none), NULL), VERDICT_CHECK,
+		     "on, but not by us");
 }
 
 Test(judge, the_box_mounts_no_volume_once_it_says_so)
@@ -88,13 +92,15 @@ Test(judge, a_lost_answer_is_judged_by_what_is_there)
 	const struct judge_answer gone = { .has_row = false };
 	const enum ros_fault none = ROS_FAULT_NONE;
 
-	for (enum rds_kind k = RDS_PUBLISH; k <= RDS_FENCE_FINISH; k++) {
+	for (enum rds_kind k = RDS_PUBLISH; k <= RDS_EXPORT; k++) {
 		cr_assert_eq(check(k, row(old, false, none)), VERDICT_REPEAT);
 		cr_assert_eq(check(k, row(other, false, none)), VERDICT_STALE);
 		cr_assert_eq(check(k, row("", false, none)), VERDICT_STALE);
 		cr_assert_eq(check(k, gone), VERDICT_ABSENT);
-		cr_assert_eq(check(k, row(ours, k == RDS_PUBLISH, none)), VERDICT_DONE);
-		cr_assert_eq(check(k, row(ours, k != RDS_PUBLISH, none)), VERDICT_FINISH);
+		bool is_on = k == RDS_PUBLISH || k == RDS_EXPORT;
+
+		cr_assert_eq(check(k, row(ours, is_on, none)), VERDICT_DONE);
+		cr_assert_eq(check(k, row(ours, !is_on, none)), VERDICT_FINISH);
 	}
 	cr_assert_eq(check(RDS_CREATE, gone), VERDICT_REPEAT);
 	cr_assert_eq(check(RDS_CREATE, row(ours, false, none)), VERDICT_DONE);
@@ -169,7 +175,7 @@ Test(judge, what_makes_no_sense_is_never_an_answer)
 	struct judge_answer a = { .is_nonsense = true };
 	enum err_code code;
 
-	for (enum rds_kind k = RDS_GET; k <= RDS_FENCE_FINISH; k++) {
+	for (enum rds_kind k = RDS_GET; k <= RDS_EXPORT; k++) {
 		enum verdict v = answer(k, a, &code);
 
 		cr_assert_eq(v, judge_is_mutation(k) ? VERDICT_CHECK : VERDICT_FAIL);

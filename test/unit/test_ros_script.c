@@ -152,7 +152,7 @@ Test(ros_script, each_is_one_ascii_line_that_ends_in_the_sentinel)
 {
 	static const char end[] = ":put \"@ok 0123456789abcdef\"";
 
-	for (enum ros_step s = ROS_GET; s <= ROS_FENCE_FINISH; s++) {
+	for (enum ros_step s = ROS_GET; s <= ROS_EXPORT; s++) {
 		const char *text = make(s);
 		size_t n = strlen(text);
 
