@@ -7,7 +7,7 @@
 #include "check_findings.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "rds/look_file.h"
+#include "rds/look.h"
 
 static const char usage[] =
 	"rds-csi check [the controller's flags] [--nvme-address ADDRESS] [--nvme-port "
@@ -24,7 +24,8 @@ static const char usage[] =
 struct check {
 	struct check_args args;
 	struct ssh_conf conf;
-	struct look_facts facts;
+	struct ros_site site;
+	struct look look;
 	struct findings findings;
 };
 
@@ -48,12 +49,13 @@ static int print_findings(struct check *c)
 {
 	const struct check_asked asked = {
 		.config = &c->args.config,
+		.site = &c->site,
 		.nvme_address = c->args.nvme_address,
 		.nvme_port = c->args.nvme_port,
 	};
 	struct buf text;
 
-	findings_make(&c->findings, &c->facts, &asked);
+	findings_make(&c->findings, &c->look.facts, &asked);
 	buf_init(&text, 64 * 1024);
 	if (findings_print(&c->findings, &text) == 0)
 		(void)fputs(text.data, stdout);
@@ -61,10 +63,9 @@ static int print_findings(struct check *c)
 	return findings_problems(&c->findings) ? CHECK_MISSING : CHECK_WELL;
 }
 
-static int look(struct check *c)
+static void set_up(struct check *c)
 {
 	const struct config *config = &c->args.config;
-	struct err err;
 
 	c->conf = (struct ssh_conf){
 		.address = config->rds_address,
@@ -74,11 +75,44 @@ static int look(struct check *c)
 		.host_key_file = config->rds_host_key,
 		.is_insecure = config->rds_insecure,
 	};
-	if (ssh_open(&err)) {
-		(void)fprintf(stderr, "rds-csi check: %s\n", err.msg);
+	c->look.conf = &c->conf;
+	c->look.site = &c->site;
+	c->look.nvme_address = c->args.nvme_address;
+	c->look.nvme_port = (uint16_t)c->args.nvme_port;
+	c->look.max_sessions = (unsigned)config->rds_sessions;
+}
+
+static void on_done(struct op *op)
+{
+	(void)op; /* the loop runs dry */
+}
+
+static int look(struct check *c)
+{
+	struct clock clock;
+	uv_loop_t loop;
+	struct err err;
+
+	if (ros_site_bases(&c->site, c->args.config.volume_base, &err)) {
+		(void)fprintf(stderr, "rds-csi check: --rds-volume-base-path: %s\n",
+			      err.msg);
+		return CHECK_BAD_FLAG;
+	}
+	set_up(c);
+	if (uv_loop_init(&loop) || ssh_open(&err)) {
+		(void)fputs("rds-csi check: no event loop\n", stderr);
 		return CHECK_MISSING;
 	}
-	look_files(&c->facts, &c->conf);
+	clock_open(&clock, &loop);
+	look_start(&c->look, &loop, on_done);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	clock_close(&loop);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&loop);
+	if (op_failed(&c->look.op)) {
+		(void)fprintf(stderr, "rds-csi check: %s\n", c->look.op.err.msg);
+		return CHECK_MISSING;
+	}
 	return print_findings(c);
 }
 

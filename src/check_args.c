@@ -100,5 +100,11 @@ int check_args(struct check_args *a, int argc, char **argv,
 	}
 	if (a->is_help || a->is_reference)
 		return 0;
-	return config_parse(&a->config, n, rest, get_env, err);
+	if (config_parse(&a->config, n, rest, get_env, err))
+		return -1;
+	if (a->config.action != CONFIG_RUN)
+		return err_set(err, ERR_INVALID, "see rds-csi check --help");
+	if (!*a->nvme_address)
+		a->nvme_address = a->config.rds_address;
+	return 0;
 }

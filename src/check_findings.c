@@ -142,12 +142,195 @@ static void say_host_key_file(struct findings *fs, const struct look_facts *f,
 	}
 }
 
+/* Why the SSH port cannot be spoken to; true: it can. */
+static bool say_address(struct findings *fs, const struct look_facts *f,
+			const struct config *c)
+{
+	const char *host = c->rds_address;
+	const uint64_t port = c->rds_port;
+
+	switch (f->ssh) {
+	case REACH_UNTRIED:
+		return false;
+	case REACH_OPEN:
+		return true;
+	case REACH_NO_ADDRESS:
+		PROBLEM(ADDRESS,
+			"the name %s has no address here (%s): correct --rds-address, or "
+			"the name service of where this runs",
+			host, f->why);
+		return false;
+	case REACH_REFUSED:
+		PROBLEM(ADDRESS,
+			"%s refuses connections to port %" PRIu64
+			": enable SSH there (`/ip/service/enable ssh`), or correct "
+			"--rds-port",
+			host, port);
+		return false;
+	case REACH_NO_ROUTE:
+		PROBLEM(ADDRESS,
+			"there is no route from here to %s: correct --rds-address, or "
+			"the "
+			"network between",
+			host);
+		return false;
+	case REACH_SILENT:
+		PROBLEM(ADDRESS,
+			"nothing answers at %s, port %" PRIu64
+			": is the box on, is the address right, does a firewall on the "
+			"way "
+			"drop it (/ip/firewall/filter, available-from of /ip/service)?",
+			host, port);
+		return false;
+	default:
+		PROBLEM(ADDRESS,
+			"%s, port %" PRIu64
+			" cannot be reached (%s): correct --rds-address",
+			host, port, f->why);
+		return false;
+	}
+}
+
+static void say_no_session(struct findings *fs, const struct look_facts *f,
+			   const struct config *c)
+{
+	switch (f->trouble) {
+	case SSH_TROUBLE_HOST_KEY:
+		PROBLEM(HOST_KEY,
+			"the box at %s shows another host key than %s holds: if its key "
+			"was made anew, write the new one into that file; if not, "
+			"somebody "
+			"else answers",
+			c->rds_address, c->rds_host_key);
+		return;
+	case SSH_TROUBLE_NO_COMMON:
+		PROBLEM(HOST_KEY,
+			"the box has no host key of the type in %s, or none that libssh2 "
+			"%s "
+			"can use: `/ip/ssh/set host-key-type=ed25519`, "
+			"`/ip/ssh/regenerate-host-key`, then write the new one into that "
+			"file",
+			c->rds_host_key, libssh2_version(0));
+		return;
+	case SSH_TROUBLE_USER_REFUSED:
+		PROBLEM(LOGIN,
+			"the box does not let user %s in with the key %s: import its "
+			"public half there (`/user/ssh-keys/import public-key-file=… "
+			"user=%s`), and look whether the user is there and enabled",
+			c->rds_user, c->rds_key_file, c->rds_user);
+		return;
+	case SSH_TROUBLE_HUNG_UP:
+		PROBLEM(SESSIONS,
+			"%s takes the connection and hangs up before it says anything: "
+			"all "
+			"its SSH sessions may be taken (`/ip/service/set ssh "
+			"max-sessions=…`, /user/active), or its available-from leaves "
+			"this "
+			"address out",
+			c->rds_address);
+		return;
+	case SSH_TROUBLE_SILENT:
+		PROBLEM(ADDRESS,
+			"%s takes the connection at port %" PRIu64
+			" and then says nothing: correct --rds-port, or look whether the "
+			"box still works",
+			c->rds_address, c->rds_port);
+		return;
+	default:
+		PROBLEM(ADDRESS,
+			"%s, port %" PRIu64
+			" does not speak SSH as expected (%s): correct "
+			"--rds-port, or look whether the box still works",
+			c->rds_address, c->rds_port, f->why);
+		return;
+	}
+}
+
+static void say_way(struct findings *fs, const struct look_facts *f,
+		    const struct config *c)
+{
+	if (!say_address(fs, f, c) || f->key != LOOK_FILE_GOOD ||
+	    f->host_key > LOOK_FILE_GOOD)
+		return;
+	if (!f->is_in) {
+		say_no_session(fs, f, c);
+		return;
+	}
+	OK(ADDRESS, "SSH answers at %s, port %" PRIu64, c->rds_address, c->rds_port);
+	if (c->rds_insecure)
+		NOTE(HOST_KEY, "the box's host key is not checked "
+			       "(--rds-insecure-skip-verify): whoever answers gets the "
+			       "commands");
+	else
+		OK(HOST_KEY, "the box shows the key of %s", c->rds_host_key);
+	OK(LOGIN, "user %s is let in", c->rds_user);
+}
+
+/* A box that exports nothing listens nowhere: RouterOS opens the port with the first
+ * export. */
+static void say_refused(struct findings *fs, const struct look_facts *f,
+			const struct check_asked *a)
+{
+	if (f->answers[LOOK_NVME_TCP] == LOOK_ANSWERED && f->exports)
+		PROBLEM(NVME_ADDRESS,
+			"%s refuses connections to port %" PRIu64
+			" although %u volumes are exported there: is it the address of "
+			"the "
+			"box that nodes are to use (nvmeAddress of the StorageClass)?",
+			a->nvme_address, a->nvme_port, f->exports);
+	else
+		NOTE(NVME_ADDRESS,
+		     "%s answers, and port %" PRIu64
+		     " is closed: no fault while nothing is exported; look again with a "
+		     "volume attached",
+		     a->nvme_address, a->nvme_port);
+}
+
+static void say_nvme(struct findings *fs, const struct look_facts *f,
+		     const struct check_asked *a)
+{
+	static const char todo[] = "nodes will not reach volumes there: give the storage "
+				   "address with --nvme-address, or open the way "
+				   "(/ip/firewall/filter)";
+
+	/* One sentence for one fault: at the same address it was told above. */
+	if (f->ssh != REACH_OPEN && strcmp(a->nvme_address, a->config->rds_address) == 0)
+		return;
+	switch (f->nvme) {
+	case REACH_UNTRIED:
+		return;
+	case REACH_OPEN:
+		OK(NVME_ADDRESS, "%s can be reached at port %" PRIu64 " from here",
+		   a->nvme_address, a->nvme_port);
+		return;
+	case REACH_REFUSED:
+		say_refused(fs, f, a);
+		return;
+	case REACH_NO_ADDRESS:
+		PROBLEM(NVME_ADDRESS, "the name %s has no address here: %s",
+			a->nvme_address, todo);
+		return;
+	case REACH_NO_ROUTE:
+		PROBLEM(NVME_ADDRESS, "there is no route from here to %s: %s",
+			a->nvme_address, todo);
+		return;
+	default:
+		PROBLEM(NVME_ADDRESS,
+			"nothing answers at %s, port %" PRIu64 ", not even a refusal: %s",
+			a->nvme_address, a->nvme_port, todo);
+		return;
+	}
+}
+
 void findings_make(struct findings *fs, const struct look_facts *facts,
 		   const struct check_asked *asked)
 {
 	fs->n = 0;
 	say_key_file(fs, facts, asked->config->rds_key_file);
 	say_host_key_file(fs, facts, asked->config);
+	say_way(fs, facts, asked->config);
+	findings_of_box(fs, facts, asked);
+	say_nvme(fs, facts, asked);
 }
 
 unsigned findings_problems(const struct findings *fs)

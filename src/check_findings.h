@@ -43,6 +43,7 @@ struct findings {
 
 struct check_asked {
 	const struct config *config;
+	const struct ros_site *site;
 	const char *nvme_address;
 	uint64_t nvme_port;
 };

@@ -84,8 +84,7 @@ void features_note(struct features_seen *seen, const struct ros_event *ev)
 		note_subvolume(seen, &row);
 }
 
-/* "7.24.4 (stable)", "7.21rc3": 7.21 or later. */
-static bool is_new_enough(const char *version)
+bool features_is_new_enough(const char *version)
 {
 	char *end;
 	long major = strtol(version, &end, 10), minor;
@@ -102,7 +101,7 @@ int features_decide(const struct features_seen *seen, struct ros_site *site,
 	if (seen->is_nonsense || !seen->version[0])
 		return err_set(err, ERR_UNAVAILABLE,
 			       "the box did not tell its version as RouterOS does");
-	if (!is_new_enough(seen->version))
+	if (!features_is_new_enough(seen->version))
 		return err_set(err, ERR_PRECONDITION,
 			       "the box runs RouterOS %s; 7.21 or later is needed, which "
 			       "knows nvme-tcp-server-nqn",

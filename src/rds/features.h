@@ -15,6 +15,8 @@ struct features_seen { /* zeroed before the first event */
 	char pool_slot[65], fs[16], label[65], uuid[64];
 };
 
+/* "7.24.4 (stable)", "7.21rc3": 7.21 or later. */
+bool features_is_new_enough(const char *version);
 void features_note(struct features_seen *seen, const struct ros_event *ev);
 /* Fills site (pool_slot, label) and f. ERR_PRECONDITION names what the box lacks. */
 int features_decide(const struct features_seen *seen, struct ros_site *site,

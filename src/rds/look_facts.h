@@ -41,7 +41,7 @@ enum look_answer {
 	LOOK_BROKEN,   /* cut, late, or no sense: broken says how */
 };
 
-enum { LOOK_TEXT = 200 };
+enum { LOOK_TEXT = 240 };
 
 struct look_facts {
 	enum look_file key, host_key;

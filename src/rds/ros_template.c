@@ -276,5 +276,34 @@ const char *const ros_templates[ROS_T_N] = {
 		PUBLISH(SHAPE_OF("$v6", "$v4"), CAS_OF("$v7"), "$v8", STILL_OF("$v7"),
 			WRITE_OF("(%h.($v5->2).%m.($v5->3))", "$v0")),
 	[ROS_T_JOINED_TAIL] = ROW("slot=$v6") ":put (\"@i \".$v6)}};" END,
+
+	/* One look at the box (look_ask.h): %c is our user, %F a directory. */
+	[ROS_T_LOOK_SYSTEM] =
+		":put (\"@v \".[/system/resource get version]);"
+		JSON("rb", "/system/package print detail as-value "
+			   "proplist=\"name,version,disabled\""),
+	[ROS_T_LOOK_RIGHTS] =
+		":local v1 [/user find where name=%c];"
+		":if ([:len $v1] = 1) do={"
+		":local v2 [/user get $v1 group];"
+		":local v3 [/user/group find where name=$v2];"
+		":put (\"@rh \".[:serialize to=json options=json.no-string-conversion "
+		"value={\"group\"=$v2;\"policy\"=[:tostr [/user/group get $v3 policy]]}])};",
+	[ROS_T_LOOK_NVME_TCP] =
+		JSON("ri", "/disk print detail as-value proplist=\"slot,nvme-tcp-export,"
+			   "nvme-tcp-server-port,nvme-tcp-server-nqn\" where slot=\"-\"")
+		":put (\"@n \".[:len [/disk find where nvme-tcp-export "
+		"and nvme-tcp-server-port=%o]]);",
+	[ROS_T_LOOK_POOL] = POOL_ROW(""),
+	[ROS_T_LOOK_BTRFS] =
+		JSON("rd", "/disk/btrfs/subvolume print detail as-value "
+			   "proplist=\"fs,name,fullname,path,mounted\" where mounted"),
+	[ROS_T_LOOK_DIRECTORY] = ":put (\"@n \".[:len [/file find where name=%F]]);",
+	[ROS_T_LOOK_MOUNTS] =
+		JSON("rj", "/disk print detail as-value "
+			   "proplist=\"slot,mounted,mount-filesystem\" "
+			   "where type=\"file\" and (mount-filesystem or mounted) "
+			   "and (comment~%G or file-path~%R)"),
+	[ROS_T_LOOK_END] = END,
 };
 /* clang-format on */

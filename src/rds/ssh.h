@@ -20,6 +20,7 @@ enum { SSH_CONNECT_MS = 8000, SSH_TCP_USER_TIMEOUT_MS = 10000 };
 enum ssh_trouble {
 	SSH_TROUBLE_OTHER,
 	SSH_TROUBLE_SILENT,	 /* for SSH_CONNECT_MS */
+	SSH_TROUBLE_HUNG_UP,	 /* before it said anything */
 	SSH_TROUBLE_HOST_KEY,	 /* not the pinned one */
 	SSH_TROUBLE_NO_COMMON,	 /* nothing that both can do: key exchange, host key */
 	SSH_TROUBLE_USER_REFUSED /* the user's key */

@@ -231,6 +231,9 @@ int ssh_hello_greet(struct ssh *s)
 			"type, or one that libssh2 %s cannot use (RSA needs 1.11)",
 			libssh2_version(0));
 	} else {
+		if (rc == LIBSSH2_ERROR_SOCKET_DISCONNECT ||
+		    rc == LIBSSH2_ERROR_BANNER_RECV)
+			s->trouble = SSH_TROUBLE_HUNG_UP;
 		(void)ssh_error(s, "key exchange", &err);
 		op_fail_err(&s->op, &err);
 	}
