@@ -1,10 +1,14 @@
 # The scenarios in a real Kubernetes: test/k8s.
 SHORT_DAY := $(BUILD)/test/k8s/short_day
-.PHONY: e2e-k8s run-k8s
+.PHONY: e2e-k8s run-k8s test-chart
 e2e-k8s:                        ## the driver in a real Kubernetes (first builds it: a quarter of an hour)
 	@tools/deps k8s
 	$(BUILDSUB) MODE=debug programs
 	$(SUB) MODE=debug run-k8s
+	$(if $(E2E_K8S_ONLY),,@T_SUMMARY=$(SUMMARY) test/chart/run)
+
+test-chart:                     ## the Helm chart, judged without a cluster
+	@test/chart/run
 
 run-k8s: $(BIN) $(SIM) $(SHORT_DAY)
 	@T_SUMMARY=$(SUMMARY) RDS_CSI=$(abspath $(BIN)) RDS_SIM=$(abspath $(SIM)) \
