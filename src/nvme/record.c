@@ -157,12 +157,29 @@ int record_parse(char *text, const char *id, const char *boot_id, struct nvme_re
 		  : 0;
 }
 
+/* With the directory it lies in: the plugin's own, which no kubelet makes. */
+static int make_dirs(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+	int n;
+
+	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+		return 0;
+	if (errno != ENOENT || !slash)
+		return -1;
+	n = snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+	if (n <= 0 || n >= (int)sizeof(parent) || mkdir(parent, 0750))
+		return -1;
+	return mkdir(path, 0700);
+}
+
 int record_open(struct record_dir *d, const char *path, struct err *err)
 {
 	struct buf b;
 	int rc;
 
-	if (mkdir(path, 0700) && errno != EEXIST)
+	if (make_dirs(path))
 		return err_set(err, ERR_PRECONDITION, "state directory %s: %s", path,
 			       strerror(errno));
 	if (access(path, R_OK | W_OK | X_OK))

@@ -21,7 +21,7 @@ struct record_dir {
 	char boot_id[40]; /* /proc/sys/kernel/random/boot_id */
 };
 
-/* Makes the directory when missing, and reads the boot id. */
+/* Makes the directory when missing, and the one it lies in, and reads the boot id. */
 int record_open(struct record_dir *d, const char *path, struct err *err);
 /* NOT_FOUND also when it is damaged and of an earlier boot. */
 int record_read(const struct record_dir *d, const char *id, struct nvme_record *ret,

@@ -133,6 +133,24 @@ Test(record, one_that_an_earlier_boot_tore_is_none)
 	cr_assert_eq(mem_live(), 0);
 }
 
+/* As at the first start on a node: the kubelet makes its plugins/, and nothing in it. */
+Test(record, makes_its_directory_and_the_one_above_and_no_more)
+{
+	struct record_dir d;
+	struct err err;
+	char dir[128], path[160];
+
+	(void)snprintf(path, sizeof(path), "%s/driver/state", t_mkdir(dir));
+	cr_assert_eq(record_open(&d, path, &err), 0, "%s", err.msg);
+	cr_assert_eq(access(path, R_OK | W_OK | X_OK), 0);
+	cr_assert_eq(record_open(&d, path, &err), 0, "%s", err.msg);
+	(void)snprintf(path, sizeof(path), "%s/no/driver/state", dir);
+	cr_assert_eq(record_open(&d, path, &err), -1);
+	cr_assert_eq(err.code, ERR_PRECONDITION);
+	cr_assert(strstr(err.msg, "No such file"), "%s", err.msg);
+	t_rmdir(dir);
+}
+
 Test(record, no_value_can_forge_a_line)
 {
 	struct nvme_record r = sample();
