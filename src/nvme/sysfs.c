@@ -72,13 +72,18 @@ int sysfs_device(const char *root, const char *name, struct nvme_device *dev)
 	return 0;
 }
 
+/* The kernel tells the path as far up as the mount that the file was opened through. When
+ * that was a container's and the container has ended, it is the path's last part alone
+ * (kernels 6.1 and 6.18); volumes' names are in it. */
 static bool is_backed_by(const char *root, const char *name, const char *image)
 {
 	char file[ATTR_MAX];
+	size_t n, all = strlen(image);
 
-	return sysfs_attr(file, sizeof(file), "%s/block/%s/loop/backing_file", root,
-			  name) == 0 &&
-	       strcmp(file, image) == 0;
+	if (sysfs_attr(file, sizeof(file), "%s/block/%s/loop/backing_file", root, name))
+		return false;
+	n = strlen(file);
+	return file[0] == '/' && n > 1 && n <= all && strcmp(image + all - n, file) == 0;
 }
 
 int sysfs_find_loop(const char *root, const char *image, struct nvme_device *ret,

@@ -12,7 +12,8 @@ int sysfs_attr(char *out, size_t size, const char *fmt, ...)
 /* The block device of that name ("nvme0n1"); sysfs has its size in sectors of 512 bytes,
  * whatever its own. 0, or -1 and *ret untouched. */
 int sysfs_device(const char *root, const char *name, struct nvme_device *ret);
-/* The loop device whose backing file is image. 0 and *ret, or *ret with an empty path
+/* The loop device whose backing file is image, or was when the container that made it was
+ * there. 0 and *ret, or *ret with an empty path
  * when there is none; -1 with UNAVAILABLE when sysfs cannot be read. */
 int sysfs_find_loop(const char *root, const char *image, struct nvme_device *ret,
 		    struct err *err);

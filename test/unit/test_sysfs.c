@@ -52,6 +52,14 @@ Test(sysfs, a_loop_device_is_found_by_its_image)
 	cr_assert_str_eq(d.path, "", "a prefix is no match");
 	cr_assert_eq(sysfs_find_loop(root, "/pool/c.img", &d, &err), 0);
 	cr_assert_str_eq(d.path, "", "half a device is none");
+	cr_assert_eq(sysfs_find_loop(root, "/lab/pool/a b.img", &d, &err), 0);
+	cr_assert_str_eq(d.path, "/dev/loop1", "made in a container that has ended");
+	cr_assert_eq(sysfs_find_loop(root, "/lab/spool/a b.img", &d, &err), 0);
+	cr_assert_str_eq(d.path, "", "another directory's");
+	put("block/loop1/loop/backing_file", "/\n");
+	cr_assert_eq(sysfs_find_loop(root, "/pool/", &d, &err), 0);
+	cr_assert_str_eq(d.path, "");
+	put("block/loop1/loop/backing_file", "/pool/a b.img\n");
 	cr_assert_eq(sysfs_loop_image(root, 7, 1, image, sizeof(image)), 0);
 	cr_assert_str_eq(image, "/pool/a b.img");
 	cr_assert_eq(sysfs_loop_image(root, 7, 9, image, sizeof(image)), -1);
