@@ -14,7 +14,7 @@
  * by STREAM_OUT_MAX, and written at once as far as the kernel takes it. */
 enum {
 	STREAM_IN_BYTES = 16 * 1024,
-	STREAM_OUT_MAX = 320 * 1024 /* hard limit of out; owners stop earlier */
+	STREAM_OUT_MAX = 448 * 1024 /* hard limit of out; owners stop earlier */
 };
 
 struct stream {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/mem.h"
+
 /* start ─► reading ⇄ writing ─► lingering ─► closing ─► done
  *             ╰────────╰─────────────────────▲
  *
@@ -12,7 +14,7 @@
  * Failure modes: accept fails; the peer leaves, is slow or sends garbage; no memory. */
 enum { ST_START, ST_READING, ST_WRITING, ST_LINGERING, ST_CLOSING, ST_DONE, ST_N };
 
-enum { LINGER_MS = 1000 };
+enum { LINGER_MS = 1000, TRIM_BYTES = 8 * 1024 };
 
 static const char *const names[ST_N] = {
 	"start", "reading", "writing", "lingering", "closing", "done",
@@ -70,6 +72,7 @@ static void write_answer(struct metrics_conn *c, bool is_good, bool is_large)
 		rc = page_refuse(out, is_large ? 431 : 400);
 	if (rc)
 		op_fail(&c->op, ERR_EXHAUSTED, "no room for the answer");
+	c->answer_bytes = out->len;
 	stream_flush(&c->stream);
 	be_patient(c, CONN_BUSY_MS);
 	op_move(&c->op, ST_WRITING);
@@ -111,6 +114,9 @@ static bool do_writing(struct metrics_conn *c)
 	}
 	if (stream_queued(&c->stream))
 		return true;
+	/* The heap's end would keep it until the next one asks, which may be never. */
+	if (c->answer_bytes >= TRIM_BYTES)
+		mem_trim();
 	if (is_last) {
 		stream_end(&c->stream);
 		be_patient(c, LINGER_MS);

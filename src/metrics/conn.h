@@ -16,8 +16,9 @@ struct metrics_conn {
 	struct http1 http;
 	struct clock_timer patience;
 	const struct page_site *site;
-	uint64_t since_ms; /* clock_now_ms since which it waits for its peer */
-	struct list node;  /* the owner's */
+	size_t answer_bytes; /* of the one under way */
+	uint64_t since_ms;   /* clock_now_ms since which it waits for its peer */
+	struct list node;    /* the owner's */
 	void *owner;
 };
 

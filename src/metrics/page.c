@@ -1,6 +1,9 @@
 #include "metrics/page.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "core/mem.h"
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
@@ -27,30 +30,48 @@ static const char *reason(unsigned status)
 	}
 }
 
+/* A response is written where it leaves from, so that a large page is held once: its
+ * length is put in when its body is there. */
 struct page {
-	unsigned status;
-	const char *type;
-	struct buf body;
+	struct buf *out;
+	size_t at_length, at_body; /* in out */
+	bool is_last;
 };
 
-static int put(struct buf *out, const struct page *p, bool is_head, bool is_last)
-{
-	size_t before = out->len;
+enum { DIGITS = 10, WHY_MAX = 4096 };
 
-	(void)buf_printf(out,
+static void begin(struct page *p, unsigned status, const char *type)
+{
+	(void)buf_printf(p->out,
 			 "HTTP/1.1 %u %s\r\n"
 			 "Content-Type: %s\r\n"
-			 "Content-Length: %zu\r\n"
-			 "%s%s\r\n",
-			 p->status, reason(p->status), p->type, p->body.len,
-			 p->status == 405 ? "Allow: GET, HEAD\r\n" : "",
-			 is_last ? "Connection: close\r\n" : "");
-	if (!is_head && p->body.len)
-		(void)buf_append(out, p->body.data, p->body.len);
-	if (!buf_failed(out))
-		return 0;
-	out->len = before;
-	return -1;
+			 "%s%sContent-Length: ",
+			 status, reason(status), type,
+			 status == 405 ? "Allow: GET, HEAD\r\n" : "",
+			 p->is_last ? "Connection: close\r\n" : "");
+	p->at_length = p->out->len;
+	(void)buf_printf(p->out, "%*s\r\n\r\n", DIGITS, "");
+	p->at_body = p->out->len;
+}
+
+static int end(struct page *p, bool is_head)
+{
+	char length[DIGITS + 1];
+
+	if (buf_failed(p->out))
+		return -1;
+	(void)snprintf(length, sizeof(length), "%*zu", DIGITS, p->out->len - p->at_body);
+	memcpy(p->out->data + p->at_length, length, DIGITS);
+	if (is_head)
+		p->out->len = p->at_body;
+	return 0;
+}
+
+/* One line that says it. */
+static void say(struct page *p, unsigned status)
+{
+	begin(p, status, text_plain);
+	(void)buf_printf(p->out, "%s\n", reason(status));
 }
 
 /* Prometheus asks for OpenMetrics before the text format (Accept with q=…); whoever names
@@ -68,23 +89,24 @@ static void fill_metrics(struct page *p, const struct page_site *site,
 {
 	enum expo_format format = format_of(req);
 
-	p->type = format == EXPO_OPENMETRICS ? openmetrics : prometheus;
-	if (expo_write(&p->body, format, site->roles, site->sources, site->n_sources)) {
-		buf_reset(&p->body);
-		p->status = 500;
-		p->type = text_plain;
+	begin(p, 200, format == EXPO_OPENMETRICS ? openmetrics : prometheus);
+	if (expo_write(p->out, format, site->roles, site->sources, site->n_sources)) {
+		buf_reset(p->out);
+		say(p, 500);
 	}
 }
 
 static void fill_ready(struct page *p, const struct page_site *site)
 {
-	if (!site->is_ready || site->is_ready(site->ctx, &p->body)) {
-		buf_reset(&p->body);
-		(void)buf_puts(&p->body, "ok");
-	} else {
-		p->status = 503;
-	}
-	(void)buf_putc(&p->body, '\n');
+	struct buf why;
+	bool is_ready;
+
+	buf_init(&why, WHY_MAX);
+	is_ready = !site->is_ready || site->is_ready(site->ctx, &why);
+	begin(p, is_ready ? 200 : 503, text_plain);
+	(void)buf_append(p->out, is_ready ? "ok" : why.data, is_ready ? 2 : why.len);
+	(void)buf_putc(p->out, '\n');
+	buf_fini(&why);
 }
 
 static void fill(struct page *p, const struct page_site *site, const struct http1 *req)
@@ -93,42 +115,33 @@ static void fill(struct page *p, const struct page_site *site, const struct http
 	size_t n = strcspn(path, "?");
 
 	if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "HEAD") != 0) {
-		p->status = 405;
+		say(p, 405);
 	} else if (n == 8 && strncmp(path, "/metrics", n) == 0) {
 		fill_metrics(p, site, req);
 	} else if (n == 8 && strncmp(path, "/healthz", n) == 0) {
-		(void)buf_puts(&p->body, "ok\n");
+		begin(p, 200, text_plain);
+		(void)buf_puts(p->out, "ok\n");
 	} else if (n == 7 && strncmp(path, "/readyz", n) == 0) {
 		fill_ready(p, site);
 	} else {
-		p->status = 404;
+		say(p, 404);
 	}
 }
 
 int page_answer(struct buf *out, const struct page_site *site, const struct http1 *req,
 		bool is_last)
 {
-	struct page p = { .status = 200, .type = text_plain };
-	int rc;
+	struct page p = { .out = out, .is_last = is_last };
 
-	buf_init(&p.body, PAGE_MAX);
+	bug_on(out->len != 0);
 	fill(&p, site, req);
-	if (p.status != 200 && !p.body.len)
-		(void)buf_printf(&p.body, "%s\n", reason(p.status));
-	rc = buf_failed(&p.body)
-		     ? -1
-		     : put(out, &p, strcmp(req->method, "HEAD") == 0, is_last);
-	buf_fini(&p.body);
-	return rc;
+	return end(&p, strcmp(req->method, "HEAD") == 0);
 }
 
 int page_refuse(struct buf *out, unsigned status)
 {
-	struct page p = { .status = status, .type = text_plain };
-	int rc;
+	struct page p = { .out = out, .is_last = true };
 
-	buf_init(&p.body, 128);
-	rc = buf_printf(&p.body, "%s\n", reason(status)) ? -1 : put(out, &p, false, true);
-	buf_fini(&p.body);
-	return rc;
+	say(&p, status);
+	return end(&p, false);
 }

@@ -5,8 +5,6 @@
 #include "metrics/expo.h"
 
 /* What is asked for by HTTP, answered from memory. Pure but for the collectors. */
-enum { PAGE_MAX = 256 * 1024 };
-
 struct page_site {
 	enum metric_roles roles;
 	const struct expo_source *sources;
@@ -17,9 +15,9 @@ struct page_site {
 	void *ctx;
 };
 
-/* Appends the whole response to out: header and body, the header alone for HEAD.
- * GET and HEAD of /metrics, /healthz and /readyz; 404, 405 and 500 else. is_last: the
- * connection will be closed. 0, or -1 for lack of memory, with out as it was. */
+/* Writes the whole response to out, which is empty: header and body, the header alone for
+ * HEAD. GET and HEAD of /metrics, /healthz and /readyz; 404, 405, and 500 for a page that
+ * does not fit. is_last: the connection will be closed. 0, or -1 for lack of memory. */
 int page_answer(struct buf *out, const struct page_site *site, const struct http1 *req,
 		bool is_last);
 /* The answer to what is no request; the connection will be closed. */

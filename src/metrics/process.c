@@ -1,6 +1,7 @@
 #include "metrics/process.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,17 +49,25 @@ void process_rss(void *ctx, struct expo *x)
 		expo_put(x, (double)pages * (double)sysconf(_SC_PAGESIZE), NULL);
 }
 
+/* Without readdir, which takes 32 KiB for it. */
 void process_fds(void *ctx, struct expo *x)
 {
-	DIR *d = opendir("/proc/self/fd");
+	int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_Alignas(struct dirent64) char some[2048];
 	unsigned n = 0;
+	ssize_t len;
 
 	(void)ctx;
-	if (!d)
+	while (fd >= 0 && (len = getdents64(fd, some, sizeof(some))) > 0)
+		for (ssize_t at = 0; at < len;) {
+			const struct dirent64 *e = (const void *)(some + at);
+
+			n += e->d_name[0] != '.';
+			at += e->d_reclen;
+		}
+	if (fd < 0)
 		return;
-	for (const struct dirent *e = readdir(d); e; e = readdir(d))
-		n += e->d_name[0] != '.';
-	(void)closedir(d);
+	(void)close(fd);
 	expo_put(x, n - 1, NULL); /* less the one just used */
 }
 

@@ -118,7 +118,10 @@ int driver_start_kube(struct driver *d, const char *csi, const struct box *box,
 	struct words w = { .n = 0 };
 
 	add(&w, "%s", csi);
-	add(&w, "--metrics-address=127.0.0.1:%u", kube->metrics_port);
+	if (kube->metrics_port)
+		add(&w, "--metrics-address=127.0.0.1:%u", kube->metrics_port);
+	else
+		add(&w, "--metrics-address=");
 	add(&w, "--kubeconfig=%s", kube->kubeconfig);
 	add_controller(&w, box);
 	return launch(d, &w, dir);

@@ -28,6 +28,9 @@ int rows_kube_size(const struct bench *b);  /* 10,000 volumes attached, 500 node
 int rows_kube_life(const struct bench *b);  /* publish, unpublish: execs and requests */
 int rows_kube_burst(const struct bench *b); /* 1,000 attaches of 1,000 volumes */
 int rows_kube_idle(const struct bench *b);  /* CPU and requests while idle */
+/* The metrics. */
+int rows_scrape(const struct bench *b);	     /* a page with 1,000 volumes: time, memory */
+int rows_scrape_hang(const struct bench *b); /* pages while nobody answers the driver */
 
 /* Makes dir/name and starts a simulator on it. */
 int bench_box(const struct bench *b, struct box *box, const char *name,

@@ -29,6 +29,8 @@ static const struct {
 	{ "kube-life", rows_kube_life },
 	{ "kube-burst", rows_kube_burst },
 	{ "kube-idle", rows_kube_idle },
+	{ "scrape", rows_scrape },
+	{ "scrape-hang", rows_scrape_hang },
 };
 
 static int is_wanted(const char *name, char **names)

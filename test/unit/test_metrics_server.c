@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "csi/node/traffic.h"
 #include "support/t.h"
 
 static unsigned n_done;
@@ -59,7 +60,7 @@ static void close_fixture(struct fixture *f)
 
 struct peer {
 	int fd;
-	char in[300 * 1024];
+	char in[448 * 1024];
 	size_t n;
 	bool is_over;
 };
@@ -152,6 +153,44 @@ Test(metrics_server, serves_its_pages)
 	s = ask(&f, "DELETE /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	cr_assert(begins(s, "HTTP/1.1 405 "));
 	cr_assert_not_null(strstr(s, "\r\nAllow: GET, HEAD\r\n"));
+	close_fixture(&f);
+}
+
+static void collect_crowd(void *ctx, struct expo *x)
+{
+	char id[ID_VOLUME];
+	const char *const labels[] = { id };
+
+	(void)ctx;
+	memset(id, 'a', sizeof(id));
+	id[sizeof(id) - 1] = '\0';
+	for (unsigned i = 0; i < NODE_TRAFFIC_MAX; i++) {
+		id[0] = (char)('a' + i / 16);
+		id[1] = (char)('a' + i % 16);
+		expo_put(x, 1e15 + i, labels);
+	}
+}
+
+Test(metrics_server, the_page_of_a_node_with_as_many_volumes_as_are_told_fits)
+{
+	struct expo_source sources[METRIC_VOLUME_IN_FLIGHT - METRIC_VOLUME_READS + 1];
+	unsigned n = sizeof(sources) / sizeof(sources[0]);
+	struct fixture f;
+	const char *s;
+
+	open_fixture(&f);
+	for (unsigned i = 0; i < n; i++)
+		sources[i] =
+			(struct expo_source){ (enum metric_id)(METRIC_VOLUME_READS + i),
+					      collect_crowd, NULL };
+	f.server.site.roles = METRIC_ON_BOTH;
+	f.server.site.sources = sources;
+	f.server.site.n_sources = n;
+	s = ask(&f, GET("/metrics"));
+	cr_assert(begins(s, "HTTP/1.1 200 OK\r\n"), "%.100s", s);
+	for (n = 0; (s = strstr(s, "aaaa\"} 1")) != NULL; s++)
+		n++;
+	cr_assert_eq(n, NODE_TRAFFIC_MAX * sizeof(sources) / sizeof(sources[0]));
 	close_fixture(&f);
 }
 

@@ -124,6 +124,77 @@ static void each_moves(void)
 	world_close();
 }
 
+/* One answer of each page of both; the longest time of one. */
+static uint64_t ask_both(void)
+{
+	static const char *const paths[] = { "/metrics", "/healthz", "/readyz" };
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < 6; i++) {
+		uint64_t start = e2e_now_ms(), took;
+		int status = 0;
+
+		free(scrape_get(i % 2 ? w.node_port : w.ctl_port, paths[i / 2], NULL,
+				&status));
+		took = e2e_now_ms() - start;
+		longest = took > longest ? took : longest;
+		CHECK(status == 200 || (i / 2 == 2 && status == 503),
+		      "%s of the %s: status %d", paths[i / 2], i % 2 ? "node" : "ctl",
+		      status);
+	}
+	return longest;
+}
+
+/* Calls to which neither the box nor the API server has anything to say. */
+static void call_both(void)
+{
+	static const char *const asked[] = { "GetPluginInfo", "Probe",
+					     "ControllerGetCapabilities" };
+
+	for (unsigned i = 0; i < 3; i++)
+		CHECK(rpc_do(&w.ctl, asked[i], rpc_request(asked[i])) == ERR_OK, "%s: %s",
+		      asked[i], rpc_message());
+	CHECK(vol_do(&w.node, &w.one, VOL_NODE_PUBLISH) == ERR_OK, "%s", rpc_message());
+	CHECK(vol_do(&w.node, &w.one, VOL_NODE_UNPUBLISH) == ERR_OK, "%s", rpc_message());
+}
+
+static void answers_while_nobody_answers_it(void)
+{
+	uint64_t longest = 0;
+	double waiting = 0;
+	char *page;
+
+	world_open();
+	if (driver_start(&w.ctl) && driver_start(&w.node) &&
+	    world_create(&w.one, "m-one", false) && world_attach(&w.one, "node-a") &&
+	    vol_must(&w.node, &w.one, VOL_STAGE) && sim_fault(&w.sim, "hang=100000")) {
+		api_sim_down(&w.api, true);
+		for (unsigned i = 0; i < 8; i++) {
+			char id[40];
+
+			snprintf(id, sizeof(id), "m-hang-%u", i);
+			vol_init(&w.many[i], id);
+			world_begin(&w.ctl, &w.many[i], VOL_CREATE);
+		}
+		for (unsigned i = 0; i < 100 && !e2e_failed(); i++) {
+			uint64_t took = ask_both();
+
+			longest = took > longest ? took : longest;
+			call_both();
+		}
+		page = scrape(false);
+		CHECK(page && scrape_sum(page, "rds_csi_rpcs_in_flight", "", &waiting) &&
+			      waiting == 8,
+		      "%g calls wait for the box", waiting);
+		free(page);
+		e2e_note("600 pages, the slowest %llu ms", (unsigned long long)longest);
+		vol_must(&w.node, &w.one, VOL_UNSTAGE);
+	}
+	driver_kill(&w.ctl);
+	world_end_calls(&w.ctl);
+	world_close();
+}
+
 static bool has_row(const char *name)
 {
 	for (const struct metric_row *r = metric_rows; r->name; r++)
@@ -157,6 +228,7 @@ static void each_has_a_row(void)
 
 static const struct e2e_test tests[] = {
 	{ "each metric has a row", each_has_a_row, false },
+	{ "answers while nobody answers it", answers_while_nobody_answers_it, true },
 	{ "each metric moves", each_moves, true },
 	{ NULL, NULL, false },
 };
