@@ -21,8 +21,8 @@ struct driver {
  * on stderr. */
 int driver_start(struct driver *d, const char *csi, enum driver_role role,
 		 const struct box *box, const char *dir);
-/* A controller with Kubernetes, whose /metrics and /readyz are at metrics_port (0: it has neither). The lists
- * may not be whole yet: Probe does not wait for them. */
+/* A controller with Kubernetes, whose /metrics and /readyz are at metrics_port (0: it has
+ * neither). The lists may not be whole yet: Probe does not wait for them. */
 struct driver_kube {
 	char kubeconfig[300];
 	unsigned metrics_port;
