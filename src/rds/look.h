@@ -34,8 +34,9 @@ struct look {
 	struct op *awaited;	 /* the child whose end is waited for; no session */
 	struct reach reach;
 	struct look_session sessions[LOOK_MAX_SESSIONS];
-	unsigned n_live;	 /* sessions that have not ended */
-	struct clock_timer soon; /* a session is ready; it is still in its own step then */
+	unsigned n_live; /* sessions that have not ended */
+	struct clock_timer
+		soon; /* a session is ready; it is still in its own step then */
 	enum look_question q;
 	struct look_hearing hearing;
 	struct ssh_exec exec;
