@@ -80,18 +80,37 @@ static bool is_refused(const struct look_facts *f)
 	return false;
 }
 
+/* RouterOS's own groups are not for changing. */
+static bool is_built_in(const char *group)
+{
+	return strcmp(group, "full") == 0 || strcmp(group, "read") == 0 ||
+	       strcmp(group, "write") == 0;
+}
+
+static void remedy(char out[200], const char *group)
+{
+	if (is_built_in(group))
+		(void)snprintf(out, 200,
+			       "give the driver a user and a group of its own, as "
+			       "contrib/routeros/setup.rsc makes them");
+	else
+		(void)snprintf(out, 200,
+			       "`/user/group/set %.64s policy=\"" NEEDED
+			       "\"` is what it needs",
+			       group);
+}
+
 static void say_policies(struct findings *fs, const struct look_facts *f,
 			 const char *user)
 {
-	char missing[64], more[256];
+	char missing[64], more[256], todo[200];
 	bool is_known = is_told(fs, f, LOOK_RIGHTS) && f->policy[0];
 
 	split(f->policy, missing, more);
+	remedy(todo, f->group);
 	if (is_known && missing[0])
-		PROBLEM(POLICIES,
-			"the group %s of user %s lacks %s: `/user/group/set %s "
-			"policy=" NEEDED "`",
-			f->group, user, missing, f->group);
+		PROBLEM(POLICIES, "the group %s of user %s lacks %s: %s", f->group, user,
+			missing, todo);
 	else if (is_refused(f))
 		PROBLEM(POLICIES,
 			"the box refuses user %s what the driver must read (%s): give "
@@ -100,9 +119,8 @@ static void say_policies(struct findings *fs, const struct look_facts *f,
 			user, f->broken);
 	else if (is_known && more[0])
 		NOTE(POLICIES,
-		     "the group %s of user %s may more than the driver needs (%s): "
-		     "`/user/group/set %s policy=" NEEDED "` is enough",
-		     f->group, user, more, f->group);
+		     "the group %s of user %s may more than the driver needs (%s): %s",
+		     f->group, user, more, todo);
 	else if (is_known)
 		OK(POLICIES, "the group %s of user %s has " NEEDED " and no more",
 		   f->group, user);
@@ -156,7 +174,9 @@ static void say_system(struct findings *fs, const struct look_facts *f)
 static void say_nvme_tcp(struct findings *fs, const struct look_facts *f,
 			 const struct check_asked *a)
 {
-	if (f->answers[LOOK_NVME_TCP] == LOOK_NO_WORD && is_new(f) && has_package(f))
+	if (!has_package(f) || !is_new(f))
+		return; /* told already, and the reason for the rest */
+	if (f->answers[LOOK_NVME_TCP] == LOOK_NO_WORD)
 		PROBLEM(NVME_TCP,
 			"the box's disks do not know the properties of NVMe/TCP exports "
 			"(%s): only a ROSE Data Server, or a box with the whole of "

@@ -216,7 +216,8 @@ static void say_no_session(struct findings *fs, const struct look_facts *f,
 		PROBLEM(LOGIN,
 			"the box does not let user %s in with the key %s: import its "
 			"public half there (`/user/ssh-keys/import public-key-file=… "
-			"user=%s`), and look whether the user is there and enabled",
+			"user=%s`), and look whether the user is there, is enabled and "
+			"has the policy ssh",
 			c->rds_user, c->rds_key_file, c->rds_user);
 		return;
 	case SSH_TROUBLE_HUNG_UP:

@@ -231,8 +231,7 @@ int ssh_hello_greet(struct ssh *s)
 			"type, or one that libssh2 %s cannot use (RSA needs 1.11)",
 			libssh2_version(0));
 	} else {
-		if (rc == LIBSSH2_ERROR_SOCKET_DISCONNECT ||
-		    rc == LIBSSH2_ERROR_BANNER_RECV)
+		if (!libssh2_session_banner_get(s->session))
 			s->trouble = SSH_TROUBLE_HUNG_UP;
 		(void)ssh_error(s, "key exchange", &err);
 		op_fail_err(&s->op, &err);

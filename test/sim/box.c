@@ -9,6 +9,7 @@
 
 #include "sim/export.h"
 #include "sim/interp.h"
+#include "sim/users.h"
 
 struct global {
 	struct global *next;
@@ -347,6 +348,8 @@ struct box *box_open(const struct box_opt *opt)
 	b->next_subvol = 256;
 	b->started_ms = now_ms();
 	b->disk_schema = schema_menu("/disk", 5);
+	b->users = xmalloc(sizeof *b->users);
+	users_init(b->users, opt->csi_policy);
 	b->history = xmalloc(BOX_HISTORY_MAX * sizeof *b->history);
 	snprintf(sub, sizeof sub, "pool/%s", opt->base);
 	if (make_dir(b, "") < 0 || make_dir(b, "pool") < 0 || make_dir(b, sub) < 0 ||
@@ -370,6 +373,7 @@ void box_close(struct box *b)
 {
 	if (!b)
 		return;
+	free(b->users);
 	while (b->first)
 		box_disk_free(b, b->first);
 	box_exports_close(b);

@@ -30,6 +30,8 @@ struct box_opt {
 	bool set_reexports;    /* any set of an exported disk applies the export anew */
 	bool nqn_needs_export; /* an NQN given while the export is off is dropped */
 	bool grow_is_lazy;     /* a new file-size shows in size after the next export */
+	char package[16];      /* of rose-storage: there, disabled or missing */
+	char csi_policy[128];  /* of the group csi */
 	bool ns_uuid_random;   /* the namespace's uuid is a new one at each export */
 	struct nvmet_opt nvmet;
 };
@@ -91,8 +93,11 @@ struct figure {
 	char name[64], value[32];
 };
 
+struct users;
+
 struct box {
 	struct box_opt opt;
+	struct users *users; /* users.h */
 	struct box_stats stats;
 	const struct menu_schema *disk_schema;
 	struct disk *first, *last, *slots[BOX_HASH], *nqns[BOX_HASH], *paths[BOX_HASH];

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/server.h"
+#include "sim/users.h"
 
 static int on_exec(ssh_session session, ssh_channel channel, const char *command,
 		   void *data)
@@ -100,6 +101,7 @@ static void pump_one(struct conn *c, struct chan *ch)
 	if (ch->line) {
 		conn_arm(c, ch->line);
 		ch->exec = sched_start(&c->server->sched, ch->line, strlen(ch->line));
+		ch->exec->run.policy = users_policy(c->server->box->users, c->user);
 		free(ch->line);
 		ch->line = NULL;
 	}

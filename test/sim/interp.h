@@ -52,6 +52,7 @@ struct scope {
 
 struct run {
 	struct box *box;
+	const char *policy;	       /* what the user may; NULL: all */
 	const struct run_hooks *hooks; /* NULL: never interrupted, delays take no time */
 	void *hook_data;
 	struct arena a;

@@ -7,10 +7,11 @@
 
 void menu_init(void)
 {
-	struct menu *main_menus[] = { &menu_disk, &menu_file, &menu_btrfs_fs,
-				      &menu_subvol, &menu_health };
+	struct menu *main_menus[] = { &menu_disk,   &menu_file,	  &menu_btrfs_fs,
+				      &menu_subvol, &menu_health, &menu_user,
+				      &menu_group,  &menu_keys };
 
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < sizeof main_menus / sizeof *main_menus; i++)
 		main_menus[i]->schema =
 			schema_menu(main_menus[i]->path, strlen(main_menus[i]->path));
 	for (unsigned i = 0; i < n_menus_sys; i++)
@@ -20,10 +21,11 @@ void menu_init(void)
 
 struct menu *menu_find(const char *path)
 {
-	struct menu *main_menus[] = { &menu_disk, &menu_file, &menu_btrfs_fs,
-				      &menu_subvol, &menu_health };
+	struct menu *main_menus[] = { &menu_disk,   &menu_file,	  &menu_btrfs_fs,
+				      &menu_subvol, &menu_health, &menu_user,
+				      &menu_group,  &menu_keys };
 
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < sizeof main_menus / sizeof *main_menus; i++)
 		if (strcmp(main_menus[i]->path, path) == 0)
 			return main_menus[i];
 	for (unsigned i = 0; i < n_menus_sys; i++)
@@ -277,6 +279,20 @@ static int check_number(struct run *r, const struct arg_schema *as, const char *
 	return 0;
 }
 
+/* "policy" of a group: several words, each with or without '!'. */
+static int check_list(struct run *r, const struct arg_schema *as, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, ",");
+		bool is_not = *text == '!';
+
+		if (check_enum(r, as, arena_dup(&r->a, text + is_not, n - is_not)) < 0)
+			return -1;
+		text += n + (text[n] == ',');
+	}
+	return 0;
+}
+
 int arg_check(struct run *r, const struct arg *a, const struct value *v, const char *text)
 {
 	const struct arg_schema *as = a->as;
@@ -287,6 +303,8 @@ int arg_check(struct run *r, const struct arg *a, const struct value *v, const c
 		return 0;
 	if (v->t == V_ARRAY && strcmp(as->name, "copy-from") != 0)
 		return run_error(r, as->name, "invalid value for argument %s", as->name);
+	if (!strcmp(as->name, "policy"))
+		return check_list(r, as, text);
 	if (as->values && !as->is_open)
 		return check_enum(r, as, text);
 	for (unsigned i = 0; i < as->n_values; i++)
@@ -453,12 +471,15 @@ int eval_cmd(struct run *r, const struct node *n, struct value *ret)
 		fn = do_get;
 	if (c.m && !fn && !strcmp(n->cmd->name, "print"))
 		fn = menu_print;
+	if (rights_package(r, n) < 0)
+		return -1;
 	if (!fn) {
 		r->box->stats.unknown++;
 		return run_error(r, NULL, "failure: %s %s is not simulated",
 				 n->menu->path, n->cmd->name);
 	}
-	if (check_played(r, n) < 0 || eval_args(r, &c) < 0 || check_required(r, &c) < 0)
+	if (rights_check(r, n) < 0 || check_played(r, n) < 0 || eval_args(r, &c) < 0 ||
+	    check_required(r, &c) < 0)
 		return -1;
 	rc = fn(r, &c);
 	*ret = c.ret;

@@ -75,6 +75,9 @@ bool call_has(const struct call *c, const char *name);
 const char *call_text(struct run *r, const struct call *c, const char *name);
 
 int menu_print(struct run *r, struct call *c);
+/* rights.c: whether the user may, and whether the menu is there at all. -1: an error. */
+int rights_check(struct run *r, const struct node *n);
+int rights_package(struct run *r, const struct node *n);
 /* Checks a value against the kind and the values of its argument. */
 int arg_check(struct run *r, const struct arg *a, const struct value *v,
 	      const char *text);
@@ -82,6 +85,7 @@ int arg_check(struct run *r, const struct arg *a, const struct value *v,
 int parse_size(const char *s, uint64_t *ret);
 
 extern struct menu menu_disk, menu_file, menu_btrfs_fs, menu_subvol, menu_health;
+extern struct menu menu_user, menu_group, menu_keys;
 extern struct menu menus_sys[];
 extern const unsigned n_menus_sys;
 

@@ -41,7 +41,7 @@ static const struct cell package[] = {
 	{ 0, "version", "@version", 's' },
 	{ 0, "build-time", "2026-09-14 10:22:31", 's' },
 	{ 0, "size", "2764800", 'n' },
-	{ 0, "disabled", "no", 'b' },
+	{ 0, "disabled", "@package-off", 'b' },
 	{ 0, "available", "no", 'b' },
 	{ 1, "name", "routeros", 's' },
 	{ 1, "version", "@version", 's' },
@@ -128,22 +128,6 @@ static const struct cell interface_cells[] = {
 	{ 0, NULL, NULL, 0 },
 };
 
-static const struct cell user[] = {
-	{ 0, "name", "admin", 's' },  { 0, "group", "full", 's' },
-	{ 0, "disabled", "no", 'b' }, { 0, "inactivity-policy", "none", 's' },
-	{ 1, "name", "csi", 's' },    { 1, "group", "csi", 's' },
-	{ 1, "disabled", "no", 'b' }, { 1, "inactivity-policy", "none", 's' },
-	{ 0, NULL, NULL, 0 },
-};
-
-static const struct cell user_group[] = {
-	{ 0, "name", "full", 's' },
-	{ 0, "policy", "local,ssh,reboot,read,write,policy,test,sensitive", 's' },
-	{ 1, "name", "csi", 's' },
-	{ 1, "policy", "ssh,read,write,test,ftp", 's' },
-	{ 0, NULL, NULL, 0 },
-};
-
 static const struct cell user_active[] = {
 	{ 0, "name", "csi", 's' },
 	{ 0, "via", "ssh", 's' },
@@ -174,8 +158,6 @@ static const struct {
 	{ "/ip/service", ip_service },
 	{ "/ip/address", ip_address },
 	{ "/interface", interface_cells },
-	{ "/user", user },
-	{ "/user/group", user_group },
 	{ "/user/active", user_active },
 	{ "/disk/settings", disk_settings },
 };
@@ -198,6 +180,8 @@ static const char *computed(struct run *r, const char *what)
 	struct tm tm;
 
 	gmtime_r(&now, &tm);
+	if (!strcmp(what, "@package-off"))
+		return strcmp(b->opt.package, "disabled") ? "no" : "yes";
 	if (!strcmp(what, "@version"))
 		return b->opt.version_text;
 	if (!strcmp(what, "@version-long"))
@@ -248,13 +232,14 @@ static struct value sys_get(struct run *r, void *row, const char *prop, int inde
 static void sys_list(struct run *r, const struct hints *h, struct rows *out)
 {
 	const struct cell *c = cells_of(current(r)->path);
+	bool lacks_first = c == package && !strcmp(r->box->opt.package, "missing");
 	unsigned n = 0;
 
 	(void)h;
 	for (; c->prop; c++)
 		if (c->row >= n)
 			n = c->row + 1;
-	for (uintptr_t i = 1; i <= n; i++)
+	for (uintptr_t i = lacks_first ? 2 : 1; i <= n; i++)
 		rows_add(r, out, (void *)i);
 }
 
@@ -301,7 +286,6 @@ static const char *const package_summary[] = { "name", "version", "build-time", 
 static const char *const service_summary[] = { "name", "port",	       "proto",
 					       "vrf",  "max-sessions", NULL };
 static const char *const address_summary[] = { "address", "network", "interface", NULL };
-static const char *const user_summary[] = { "name", "group", NULL };
 
 #define SINGLE(p)                                                                 \
 	{                                                                         \
@@ -329,8 +313,6 @@ struct menu menus_sys[] = {
 	LIST("/ip/service", service_summary),
 	LIST("/ip/address", address_summary),
 	LIST("/interface", by_name_summary),
-	LIST("/user", user_summary),
-	LIST("/user/group", by_name_summary),
 	LIST("/user/active", by_name_summary),
 	SINGLE("/disk/settings"),
 };

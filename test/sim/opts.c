@@ -204,6 +204,20 @@ static int set_max_sessions(struct opts *o, const char *v)
 	return set_uint(v, &o->max_sessions);
 }
 
+static int set_package(struct opts *o, const char *v)
+{
+	snprintf(o->box.package, sizeof o->box.package, "%s", v);
+	return !strcmp(v, "there") || !strcmp(v, "disabled") || !strcmp(v, "missing")
+		       ? 0
+		       : -1;
+}
+
+static int set_policy(struct opts *o, const char *v)
+{
+	snprintf(o->box.csi_policy, sizeof o->box.csi_policy, "%s", v);
+	return strlen(v) < sizeof o->box.csi_policy ? 0 : -1;
+}
+
 static int set_dead_ms(struct opts *o, const char *v)
 {
 	return set_uint(v, &o->box.dead_ms);
@@ -351,6 +365,11 @@ static const struct {
 	{ "base", "PATH", set_base,
 	  "directory made on it, below the mount point (metal-csi)" },
 	{ "max-sessions", "N", set_max_sessions, "connections at a time (20)" },
+	{ "package", "there|disabled|missing", set_package,
+	  "rose-storage; without it there is no /disk/btrfs (there)" },
+	{ "csi-policy", "LIST", set_policy,
+	  "policies of the user csi (ssh,read,write,test,ftp); any name that is not "
+	  "listed may all" },
 	{ "interleave", "on|off", set_interleave,
 	  "concurrent scripts take turns at statement boundaries (on)" },
 	{ "run-on-after-cut", "SECONDS", set_run_on,
@@ -425,6 +444,8 @@ void opts_init(struct opts *o)
 	set_nvmet_address(o, "127.0.0.1");
 	o->box.nvmet.port_id = 1;
 	set_version(o, "7.24");
+	set_package(o, "there");
+	set_policy(o, "ssh,read,write,test,ftp");
 	set_listen(o, "127.0.0.1:0");
 	set_control(o, "127.0.0.1:0");
 }

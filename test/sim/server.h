@@ -44,6 +44,7 @@ struct conn {
 	int64_t in_left, out_left; /* bytes until the cut; FAULT_OFF: none */
 	uint64_t drip_at;
 	bool is_authed, is_dead;
+	char user[64];
 	struct chan *chans;
 };
 
