@@ -253,6 +253,15 @@ static void collect_ssh(void *ctx, struct expo *x)
 		 NULL);
 }
 
+static void collect_key_pending(void *ctx, struct expo *x)
+{
+	const struct app *a = ctx;
+	struct ros_stats s;
+
+	ros_stats(a->csi.rds, &s);
+	expo_put(x, s.is_key_pending, NULL);
+}
+
 /* ---- the node ---- */
 
 static void collect_stuck(void *ctx, struct expo *x)
@@ -375,6 +384,7 @@ static const struct {
 	{ METRIC_SSH_QUEUED, collect_queued },
 	{ METRIC_SSH_CONNECTS, collect_ssh },
 	{ METRIC_SSH_JOINED, collect_ssh },
+	{ METRIC_SSH_KEY_PENDING, collect_key_pending },
 	{ METRIC_STUCK, collect_stuck },
 	{ METRIC_CONTROLLERS, collect_controllers },
 	{ METRIC_VOLUME_READS, collect_traffic },

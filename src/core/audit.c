@@ -13,6 +13,7 @@ const struct log_audit audit_events[AUDIT_N] = {
 				      "denied" },
 	[AUDIT_HOST_KEY_UNVERIFIED] = { "ssh_host_key_unverified", "config_change",
 					"warning", "success" },
+	[AUDIT_KEYS_RENEWED] = { "ssh_keys_renewed", "config_change", "info", "success" },
 	[AUDIT_NVME_CONNECTED] = { "nvme_connect_success", "network_access", "info",
 				   "success" },
 	[AUDIT_NVME_FAILED] = { "nvme_connect_failure", "network_access", "error",

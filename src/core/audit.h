@@ -12,6 +12,7 @@ enum audit_event {
 	AUDIT_SSH_REFUSED, /* the box does not take our key */
 	AUDIT_HOST_KEY_MISMATCH,
 	AUDIT_HOST_KEY_UNVERIFIED,
+	AUDIT_KEYS_RENEWED, /* by every session with the box */
 	AUDIT_NVME_CONNECTED,
 	AUDIT_NVME_FAILED,
 	AUDIT_NVME_DISCONNECTED,

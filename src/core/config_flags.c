@@ -79,12 +79,14 @@ const struct flag config_flags[] = {
 	  .offset = AT(rds_key_file),
 	  .def = "/etc/rds-csi/ssh-key/id_rsa",
 	  .max = 1023,
-	  .help = "file with the private key" },
+	  .help = "file with the private key; it may be exchanged at any time" },
 	{ .name = "rds-host-key",
 	  .kind = FLAG_STR,
 	  .offset = AT(rds_host_key),
 	  .max = 1023,
-	  .help = "file with the box's public host key; mandatory" },
+	  .help = "file with the box's public host keys, one a line; mandatory; it may "
+		  "be "
+		  "exchanged at any time" },
 	{ .name = "rds-insecure-skip-verify",
 	  .kind = FLAG_BOOL,
 	  .offset = AT(rds_insecure),

@@ -59,6 +59,7 @@ enum metric_id {
 	METRIC_SSH_SESSIONS,
 	METRIC_SSH_QUEUED,
 	METRIC_SSH_CONNECTS,
+	METRIC_SSH_KEY_PENDING,
 	METRIC_SSH_JOINED,
 	METRIC_SSH_EXEC_SECONDS, /* the lane: enum lane */
 	METRIC_RPCS,		 /* a method of CSI, a code of gRPC */

@@ -297,6 +297,11 @@ const struct metric metrics_table[METRIC_N] = {
 				.labels = { OPEN("lane") } },
 	[METRIC_SSH_CONNECTS] = { ASKED(COUNTER, CONTROLLER, "rds_csi_ssh_connects_total",
 					"SSH sessions that came up.") },
+	[METRIC_SSH_KEY_PENDING] = { ASKED(
+		GAUGE, CONTROLLER, "rds_csi_ssh_key_pending",
+		"1 while a key file holds what not every SSH session uses: a change "
+		"under "
+		"way, a file that cannot be used, a key that the box refuses; else 0.") },
 	[METRIC_SSH_JOINED] = { ASKED(COUNTER, CONTROLLER,
 				      "rds_csi_ssh_joined_requests_total",
 				      "Requests that shared their script with others.") },

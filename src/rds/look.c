@@ -96,7 +96,7 @@ static void enter(struct look *l, unsigned i)
 	l->sessions[i].look = l;
 	l->n_live++;
 	op_ref(&l->op);
-	ssh_start(&l->sessions[i].ssh, l->op.loop, l->conf, on_session_ready,
+	ssh_start(&l->sessions[i].ssh, l->op.loop, &l->session_conf, on_session_ready,
 		  on_session_done);
 }
 
@@ -217,6 +217,7 @@ static bool do_start(struct look *l)
 static bool do_reached(struct look *l)
 {
 	struct look_facts *f = &l->facts;
+	struct err err;
 
 	f->ssh = l->reach.how;
 	if (f->ssh == REACH_ERROR || f->ssh == REACH_NO_ADDRESS)
@@ -227,6 +228,13 @@ static bool do_reached(struct look *l)
 		look_at_nvme(l);
 		return false;
 	}
+	if (keyring_open(&l->keys, l->conf->key_file,
+			 l->conf->is_insecure ? NULL : l->conf->host_key_file, &err)) {
+		op_fail_err(&l->op, &err);
+		return true;
+	}
+	l->session_conf = *l->conf;
+	l->session_conf.keys = &l->keys;
 	op_move(&l->op, ST_ENTERING);
 	enter(l, 0);
 	return false;
@@ -289,6 +297,7 @@ static bool do_left(struct look *l)
 static bool do_nvme(struct look *l)
 {
 	l->facts.nvme = l->reach.how;
+	keyring_fini(&l->keys);
 	op_move(&l->op, ST_DONE);
 	return false;
 }
@@ -307,6 +316,7 @@ static bool do_cancelled(struct look *l)
 	if (l->n_live)
 		return false;
 	clock_timer_stop(&l->soon);
+	keyring_fini(&l->keys);
 	op_move(op, ST_DONE);
 	return false;
 }
@@ -352,6 +362,7 @@ void look_start(struct look *l, uv_loop_t *loop, void (*done)(struct op *op))
 	l->awaited = NULL;
 	l->n_live = 0;
 	l->soon = (struct clock_timer){ .due_ms = 0 };
+	l->keys = (struct keyring){ .key_file = NULL };
 	for (unsigned i = 0; i < LOOK_MAX_SESSIONS; i++)
 		l->sessions[i].look = NULL;
 	op_start(&l->op, &look_type, loop, done);

@@ -1,6 +1,7 @@
 #ifndef RDS_LOOK_H
 #define RDS_LOOK_H
 #include "core/reach.h"
+#include "rds/keyring.h"
 #include "rds/look_ask.h"
 #include "rds/look_facts.h"
 #include "rds/ssh_exec.h"
@@ -31,7 +32,9 @@ struct look {
 	uint16_t nvme_port;
 	unsigned max_sessions;	 /* 1 … LOOK_MAX_SESSIONS */
 	struct look_facts facts; /* the result */
-	struct op *awaited;	 /* the child whose end is waited for; no session */
+	struct keyring keys;	 /* of the sessions */
+	struct ssh_conf session_conf;
+	struct op *awaited; /* the child whose end is waited for; no session */
 	struct reach reach;
 	struct look_session sessions[LOOK_MAX_SESSIONS];
 	unsigned n_live; /* sessions that have not ended */

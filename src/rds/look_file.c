@@ -52,30 +52,33 @@ static enum look_file read_file(const char *path, struct buf *text, struct look_
 
 static enum look_file private_key(const char *path, struct look_facts *f)
 {
+	struct buf text, key;
 	enum look_file kind;
 	struct err err;
-	struct buf text;
 
 	buf_init(&text, 2 * SSH_KEY_FILE_MAX);
+	buf_init(&key, 2 * SSH_KEY_FILE_MAX);
 	kind = read_file(path, &text, f);
 	if (kind == LOOK_FILE_GOOD)
 		kind = look_key_kind(text.data);
-	ssh_key_wipe(&text);
-	if (kind == LOOK_FILE_GOOD && ssh_check_key(path, &err))
+	if (kind == LOOK_FILE_GOOD && (ssh_key_rewrap(&key, text.data, text.len) ||
+				       ssh_check_key(&key, path, &err)))
 		kind = LOOK_FILE_WRONG;
+	ssh_key_wipe(&text);
+	ssh_key_wipe(&key);
 	return kind;
 }
 
 static enum look_file host_key(const char *path, struct look_facts *f)
 {
-	struct ssh_host_key key;
+	struct ssh_pins pins;
 	enum look_file kind;
 	struct err err;
 	struct buf text;
 
 	buf_init(&text, 2 * SSH_KEY_FILE_MAX);
 	kind = read_file(path, &text, f);
-	if (kind == LOOK_FILE_GOOD && ssh_host_key_parse(&key, text.data, &err))
+	if (kind == LOOK_FILE_GOOD && ssh_pins_parse(&pins, text.data, &err))
 		kind = LOOK_FILE_WRONG;
 	buf_fini(&text);
 	return kind;

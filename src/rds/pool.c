@@ -44,7 +44,7 @@ static void count(const struct pool *p, struct lane_load *load, unsigned *ret_li
 		.create_room = ros_join_room(ROS_CREATE, p->site),
 		.publish_room = ros_join_room(ROS_PUBLISH, p->site),
 	};
-	for (unsigned i = 0; i < p->max_sessions; i++) {
+	for (unsigned i = 0; i < POOL_SLOTS; i++) {
 		const struct pool_slot *s = &p->slots[i];
 
 		live += is_idle(s) || s->state == SLOT_BUSY;
@@ -59,7 +59,7 @@ static unsigned count_state(const struct pool *p, unsigned state)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < p->max_sessions; i++)
+	for (unsigned i = 0; i < POOL_SLOTS; i++)
 		n += p->slots[i].state == state;
 	return n;
 }
@@ -69,7 +69,7 @@ static void on_trim(struct clock_timer *t)
 	struct pool *p = CONTAINER_OF(t, struct pool, trim);
 	unsigned spare = count_state(p, SLOT_IDLE) + count_state(p, SLOT_BUSY);
 
-	for (unsigned i = 0; i < p->max_sessions && spare > POOL_WARM; i++)
+	for (unsigned i = 0; i < POOL_SLOTS && spare > POOL_WARM; i++)
 		if (p->slots[i].state == SLOT_IDLE) {
 			p->slots[i].state = SLOT_CLOSING;
 			op_cancel(&p->slots[i].ssh.op, ERR_CANCELLED);
@@ -116,7 +116,8 @@ static void on_ssh_ready(struct ssh *ssh)
 	p->generation += live == 0;
 	log_audit(AUDIT_SSH_CONNECTED, "rds", "connected to the box",
 		  KS("address", p->conf.address), KS("user", p->conf.user),
-		  KB("host_key_verified", !p->conf.is_insecure),
+		  KS("key", ssh->key_name),
+		  KB("host_key_verified", p->keys.host_key_file != NULL),
 		  KU("sessions", live + 1));
 	s->state = SLOT_IDLE;
 	note_found(p);
@@ -260,7 +261,7 @@ static void fail_queue(struct pool *p, const struct err *why)
  * one, so that the first publish after a create finds it free. */
 static void connect_more(struct pool *p)
 {
-	unsigned live, coming = count_state(p, SLOT_CONNECTING), wanted;
+	unsigned live, coming = count_state(p, SLOT_CONNECTING), wanted, used;
 	struct lane_load load;
 
 	count(p, &load, &live);
@@ -273,8 +274,10 @@ static void connect_more(struct pool *p)
 	/* After a failure one try is enough to see whether the box is back. */
 	if (p->retry_at_ms && (wanted > 1 || coming))
 		wanted = coming ? 0 : 1;
-	for (unsigned i = 0; i < p->max_sessions && wanted; i++)
+	used = POOL_SLOTS - count_state(p, SLOT_EMPTY);
+	for (unsigned i = 0; i < POOL_SLOTS && wanted && used < p->max_sessions; i++)
 		if (p->slots[i].state == SLOT_EMPTY) {
+			used++;
 			connect_slot(p, &p->slots[i]);
 			wanted--;
 		}
@@ -283,9 +286,70 @@ static void connect_more(struct pool *p)
 /* A session whose peer hung up closes for a turn before it is done: it takes no more. */
 static void note_closing(struct pool *p)
 {
-	for (unsigned i = 0; i < p->max_sessions; i++)
+	for (unsigned i = 0; i < POOL_SLOTS; i++)
 		if (p->slots[i].state == SLOT_IDLE && !ssh_is_ready(&p->slots[i].ssh))
 			p->slots[i].state = SLOT_CLOSING;
+}
+
+/* How many sessions are open with what the key files held before, or hold now. */
+static unsigned count_keys(const struct pool *p, bool is_old)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < POOL_SLOTS; i++) {
+		const struct pool_slot *s = &p->slots[i];
+
+		n += (is_idle(s) || s->state == SLOT_BUSY) &&
+		     (s->ssh.keys_version != p->keys.version) == is_old;
+	}
+	return n;
+}
+
+static void close_old(struct pool *p)
+{
+	for (unsigned i = 0; i < POOL_SLOTS; i++) {
+		struct pool_slot *s = &p->slots[i];
+
+		if (!is_idle(s) || s->ssh.keys_version == p->keys.version)
+			continue;
+		s->state = SLOT_CLOSING;
+		op_cancel(&s->ssh.op, ERR_CANCELLED);
+	}
+}
+
+/* There is a slot more than sessions, for this. */
+static void connect_renewed(struct pool *p)
+{
+	if (count_state(p, SLOT_CONNECTING) || clock_now_ms(p->op.loop) < p->retry_at_ms)
+		return;
+	for (unsigned i = 0; i < POOL_SLOTS; i++)
+		if (p->slots[i].state == SLOT_EMPTY) {
+			connect_slot(p, &p->slots[i]);
+			return;
+		}
+}
+
+static void renew(struct pool *p)
+{
+	uint64_t now_ms = clock_now_ms(p->op.loop);
+	struct err err;
+
+	if (now_ms >= p->look_at_ms) {
+		p->look_at_ms = now_ms + POOL_LOOK_MS;
+		(void)keyring_look(&p->keys, &err); /* no memory: the next look will */
+	}
+	if (count_keys(p, true) && count_keys(p, false))
+		close_old(p);
+	else if (count_keys(p, true))
+		connect_renewed(p);
+	if (p->keys_told == p->keys.version || count_keys(p, true) ||
+	    !count_keys(p, false))
+		return;
+	p->keys_told = p->keys.version;
+	log_audit(AUDIT_KEYS_RENEWED, "rds",
+		  "every session with the box uses the key files as they are now",
+		  KS("address", p->conf.address), KS("user", p->conf.user),
+		  KS("key", p->keys.fingerprint));
 }
 
 static void do_running(struct pool *p)
@@ -294,10 +358,11 @@ static void do_running(struct pool *p)
 	unsigned live;
 
 	note_closing(p);
+	renew(p);
 	dispatch(p);
 	connect_more(p);
 	count(p, &load, &live);
-	if (!live && count_state(p, SLOT_EMPTY) == p->max_sessions)
+	if (!live && count_state(p, SLOT_EMPTY) == POOL_SLOTS)
 		fail_queue(p, &p->last);
 	if (live > POOL_WARM && list_is_empty(&p->queue))
 		clock_timer_start(p->op.loop, &p->trim, POOL_TRIM_MS, on_trim);
@@ -308,7 +373,7 @@ static void do_stop(struct pool *p)
 	op_move(&p->op, ST_STOPPING);
 	clock_timer_stop(&p->trim);
 	fail_queue(p, &p->op.err);
-	for (unsigned i = 0; i < p->max_sessions; i++)
+	for (unsigned i = 0; i < POOL_SLOTS; i++)
 		if (p->slots[i].state != SLOT_EMPTY)
 			op_cancel(&p->slots[i].ssh.op, ERR_CANCELLED);
 	op_close_handle(&p->op, (uv_handle_t *)&p->again);
@@ -354,7 +419,8 @@ void pool_start(struct pool *p, uv_loop_t *loop, void (*done)(struct op *op))
 {
 	list_init(&p->queue);
 	backoff_init(&p->backoff, POOL_BACKOFF_MS, POOL_BACKOFF_MAX_MS);
-	for (unsigned i = 0; i < POOL_MAX; i++)
+	p->keys_told = p->keys.version;
+	for (unsigned i = 0; i < POOL_SLOTS; i++)
 		p->slots[i] = (struct pool_slot){ .pool = p };
 	op_start(&p->op, &pool_type, loop, done);
 }
@@ -390,6 +456,8 @@ void pool_stats(const struct pool *p, struct ros_stats *ret)
 	*ret = p->stats;
 	count(p, &load, &ret->sessions);
 	ret->busy = ret->sessions - load.idle;
+	ret->is_key_pending =
+		p->keys.is_key_bad || p->keys.is_pin_bad || count_keys(p, true) > 0;
 	LIST_FOREACH (it, &p->queue) {
 		ret->queued++;
 		ret->queued_in[CONTAINER_OF(it, struct lane_item, node)->lane]++;

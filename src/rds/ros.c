@@ -5,11 +5,11 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "rds/keyring.h"
 #include "rds/poll.h"
 #include "rds/probe.h"
 #include "rds/ros_impl.h"
 #include "rds/ros_text.h"
-#include "rds/ssh_key.h"
 #include "rds/volume.h"
 
 static const struct rds_features *features(struct rds *rds)
@@ -21,28 +21,6 @@ static const struct rds_ops ros_ops = {
 	.start = volume_start,
 	.features = features,
 };
-
-static int check_host_key(const struct ros_conf *c, struct err *err)
-{
-	struct ssh_host_key key;
-	struct buf text;
-	int rc;
-
-	if (c->is_insecure) {
-		log_warn("rds",
-			 "the box's host key is not checked: anyone on the way can "
-			 "be the box");
-		return 0;
-	}
-	if (!c->host_key_file || !*c->host_key_file)
-		return err_set(err, ERR_INVALID, "no host key file is given");
-	buf_init(&text, 2 * SSH_KEY_FILE_MAX);
-	rc = ssh_key_read(&text, c->host_key_file, "host key", err);
-	if (rc == 0 && ssh_host_key_parse(&key, text.data, err))
-		rc = err_wrap(err, "host key %.100s", c->host_key_file);
-	buf_fini(&text);
-	return rc;
-}
 
 static int check_cluster(const struct ros_conf *c, struct err *err)
 {
@@ -69,9 +47,21 @@ static int check(const struct ros_conf *c, struct err *err)
 		return err_set(err, ERR_INVALID, "at most %d sessions", POOL_MAX);
 	if (c->pool_reserve_percent > 50)
 		return err_set(err, ERR_INVALID, "at most 50 %% can be reserved");
-	if (ssh_open(err) || ssh_check_key(c->key_file, err))
+	if (!c->is_insecure && (!c->host_key_file || !*c->host_key_file))
+		return err_set(err, ERR_INVALID, "no host key file is given");
+	return 0;
+}
+
+static int open_keys(struct keyring *keys, const struct ros_conf *c, struct err *err)
+{
+	if (c->is_insecure)
+		log_warn("rds",
+			 "the box's host key is not checked: anyone on the way can "
+			 "be the box");
+	if (ssh_open(err))
 		return -1;
-	return check_host_key(c, err);
+	return keyring_open(keys, c->key_file, c->is_insecure ? NULL : c->host_key_file,
+			    err);
 }
 
 static void on_pool_done(struct op *op)
@@ -80,6 +70,7 @@ static void on_pool_done(struct op *op)
 	void (*stopped)(void *arg) = r->stopped;
 	void *arg = r->stopped_arg;
 
+	keyring_fini(&r->pool.keys);
 	mem_free(r);
 	if (stopped)
 		stopped(arg);
@@ -125,6 +116,10 @@ int ros_new(struct rds **ret, uv_loop_t *loop, const struct ros_conf *conf,
 	r = mem_calloc(1, sizeof(*r));
 	if (!r)
 		return err_nomem(err);
+	if (open_keys(&r->pool.keys, conf, err)) {
+		mem_free(r);
+		return -1;
+	}
 	r->rds.ops = &ros_ops;
 	r->loop = loop;
 	r->site = site;
@@ -137,6 +132,7 @@ int ros_new(struct rds **ret, uv_loop_t *loop, const struct ros_conf *conf,
 		.key_file = conf->key_file,
 		.host_key_file = conf->host_key_file,
 		.is_insecure = conf->is_insecure,
+		.keys = &r->pool.keys,
 	};
 	r->pool.site = &r->site;
 	r->pool.max_sessions = conf->max_sessions ? conf->max_sessions : POOL_MAX;

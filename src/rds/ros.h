@@ -12,10 +12,9 @@ struct ros_conf {	     /* texts are borrowed for the life of the implementation 
 	const char *address; /* IP address or host name */
 	uint16_t port;	     /* 0 = 22 */
 	const char *user;
-	const char *key_file; /* private key; read anew at each connect */
-	const char
-		*host_key_file; /* pinned: one "type base64" line; read anew likewise */
-	bool is_insecure;	/* accept any host key; host_key_file may be NULL */
+	/* Private key and pinned host keys (rds/keyring.h): they may be exchanged. */
+	const char *key_file, *host_key_file;
+	bool is_insecure; /* accept any host key; host_key_file may be NULL */
 	const char *base; /* allowed directories, comma-separated, all on one pool; the
 			   * first is the default */
 	const char *cluster_id;
@@ -30,7 +29,9 @@ struct ros_conf {	     /* texts are borrowed for the life of the implementation 
 struct ros_stats {
 	unsigned sessions, busy, queued;
 	unsigned queued_in[4]; /* by lane: fast, read, bulk, idle */
-	bool is_known;	       /* a connect was tried: sessions tells of the box */
+	/* A key file was exchanged, and not every session uses it, or none can. */
+	bool is_key_pending;
+	bool is_known; /* a connect was tried: sessions tells of the box */
 	uint64_t connects, execs;
 	uint64_t joined; /* requests that shared an exec with others */
 };

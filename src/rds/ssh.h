@@ -7,6 +7,7 @@
 
 #include "core/buf.h"
 #include "core/op.h"
+#include "rds/ssh_key.h"
 
 /* One SSH session over one socket, from connect to close. It is one conversation at a
  * time (libssh2 keeps the state of half-done calls in the session): while a tenant, an
@@ -26,11 +27,15 @@ enum ssh_trouble {
 	SSH_TROUBLE_USER_REFUSED /* the user's key */
 };
 
+struct keyring;
+
 struct ssh_conf { /* borrowed for the session's life */
 	const char *address;
 	uint16_t port;
 	const char *user, *key_file, *host_key_file;
 	bool is_insecure;
+	/* Of those files; what they hold when a session begins is what it uses. */
+	struct keyring *keys;
 };
 
 struct ssh {
@@ -44,13 +49,16 @@ struct ssh {
 	int fd, events; /* events: those polled for now */
 	enum ssh_trouble trouble;
 	struct clock_timer patience;
-	struct buf key; /* the private key, only while authenticating */
+	struct buf key;			/* the private key, only while authenticating */
+	uint64_t keys_version;		/* the keyring's, of what it was opened with */
+	char key_name[SSH_FINGERPRINT]; /* of that key */
 };
 
 /* Once, before the first session and before ssh_check_key(). 0 or -1. */
 int ssh_open(struct err *err);
-/* Whether this libssh2 can load the private key in the file, without a network. */
-int ssh_check_key(const char *key_file, struct err *err);
+/* Whether this libssh2 can load the private key, read from that file; without a network.
+ */
+int ssh_check_key(const struct buf *key, const char *key_file, struct err *err);
 
 void ssh_start(struct ssh *s, uv_loop_t *loop, const struct ssh_conf *conf,
 	       void (*ready)(struct ssh *s), void (*done)(struct op *op));

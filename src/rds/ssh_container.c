@@ -3,9 +3,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* An ed25519 key has some 230 bytes and a comment. */
+/* An ed25519 key has some 230 bytes and a comment. Of a larger one this holds the
+ * beginning, where the public half is. */
 enum {
-	BLOB_MAX = 1024,
+	BLOB_MAX = SSH_PUBLIC_MAX,
 	PUBLIC_BYTES = 32,
 	SECRET_BYTES = 64,
 	BLOCK = 8,
@@ -34,18 +35,18 @@ static int digit64(char c)
 	return -1;
 }
 
-/* Line ends are skipped; the number of bytes, or 0. */
+/* Line ends are skipped; the number of bytes, or 0. What does not fit is left out. */
 static size_t decode(const char *s, size_t n, unsigned char out[BLOB_MAX])
 {
 	size_t len = 0, digits = 0;
 	uint32_t bits = 0;
 
-	for (size_t i = 0; i < n && s[i] != '='; i++) {
+	for (size_t i = 0; i < n && s[i] != '=' && len < BLOB_MAX; i++) {
 		int d = digit64(s[i]);
 
 		if (s[i] == '\n' || s[i] == '\r')
 			continue;
-		if (d < 0 || len == BLOB_MAX)
+		if (d < 0)
 			return 0;
 		bits = bits << 6 | (uint32_t)d;
 		if (digits % 4)
@@ -123,18 +124,26 @@ static bool is_private_part(struct reader *r, const unsigned char *public)
 	return true;
 }
 
-static bool is_plain_ed25519(const unsigned char *blob, size_t n)
+/* Past what comes before the keys; r is bad when it is no unencrypted container of one
+ * key. */
+static void expect_head(struct reader *r)
 {
 	static const char magic[] = "openssh-key-v1"; /* its NUL is part of it */
-	struct reader r = { blob, n, false }, key, private;
-	const unsigned char *p = take(&r, sizeof(magic)), *public;
+	const unsigned char *p = take(r, sizeof(magic));
 
-	if (!p || memcmp(p, magic, sizeof(magic)) != 0)
-		return false;
-	expect(&r, "none"); /* cipher */
-	expect(&r, "none"); /* key derivation */
-	expect(&r, "");
-	r.is_bad |= take_u32(&r) != 1;
+	r->is_bad |= !p || memcmp(p, magic, sizeof(magic)) != 0;
+	expect(r, "none"); /* cipher */
+	expect(r, "none"); /* key derivation */
+	expect(r, "");
+	r->is_bad |= take_u32(r) != 1;
+}
+
+static bool is_plain_ed25519(const unsigned char *blob, size_t n)
+{
+	struct reader r = { blob, n, n == BLOB_MAX }, key, private;
+	const unsigned char *public;
+
+	expect_head(&r);
 	key = take_string(&r);
 	expect(&key, "ssh-ed25519");
 	public = expect_bytes(&key, PUBLIC_BYTES);
@@ -143,18 +152,39 @@ static bool is_plain_ed25519(const unsigned char *blob, size_t n)
 	       r.left == 0 && is_private_part(&private, public);
 }
 
+/* The length of the binary content, 0 when it is no container. */
+static size_t open_container(const char *pem, size_t n, unsigned char blob[BLOB_MAX])
+{
+	const char *body = pem + strlen(HEAD), *end;
+
+	if (n < strlen(HEAD) || memcmp(pem, HEAD, strlen(HEAD)) != 0)
+		return 0;
+	end = memmem(body, n - strlen(HEAD), TAIL, strlen(TAIL));
+	return end ? decode(body, (size_t)(end - body), blob) : 0;
+}
+
 bool ssh_container_is_plain_ed25519(const char *pem, size_t n)
 {
 	unsigned char blob[BLOB_MAX];
-	const char *body = pem + strlen(HEAD), *end;
-	bool is_one;
+	size_t len = open_container(pem, n, blob);
+	bool is_one = len && is_plain_ed25519(blob, len);
 
-	if (n < strlen(HEAD) || memcmp(pem, HEAD, strlen(HEAD)) != 0)
-		return false;
-	end = memmem(body, n - strlen(HEAD), TAIL, strlen(TAIL));
-	if (!end)
-		return false;
-	is_one = is_plain_ed25519(blob, decode(body, (size_t)(end - body), blob));
 	explicit_bzero(blob, sizeof(blob));
 	return is_one;
+}
+
+size_t ssh_container_public(const char *pem, size_t n, unsigned char out[SSH_PUBLIC_MAX])
+{
+	unsigned char blob[BLOB_MAX];
+	struct reader r = { blob, open_container(pem, n, blob), false }, key;
+	size_t len = 0;
+
+	expect_head(&r);
+	key = take_string(&r);
+	if (!key.is_bad && key.left) {
+		len = key.left;
+		memcpy(out, key.p, len);
+	}
+	explicit_bzero(blob, sizeof(blob));
+	return len;
 }

@@ -1,12 +1,14 @@
 #include "rds/ssh_hello.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/audit.h"
 #include "core/mem.h"
+#include "rds/keyring.h"
 #include "rds/ssh_container.h"
 #include "rds/ssh_key.h"
 
@@ -56,21 +58,6 @@ int ssh_open(struct err *err)
 	return 0;
 }
 
-static int load_key(struct buf *ret, const char *path, struct err *err)
-{
-	struct buf raw;
-	int rc = -1;
-
-	buf_init(&raw, 2 * SSH_KEY_FILE_MAX);
-	if (ssh_key_read(&raw, path, "private key", err) == 0) {
-		rc = ssh_key_rewrap(ret, raw.data, raw.len);
-		if (rc)
-			(void)err_nomem(err);
-	}
-	ssh_key_wipe(&raw);
-	return rc;
-}
-
 static int offer_key(LIBSSH2_SESSION *session, const char *user, const struct buf *key)
 {
 	return libssh2_userauth_publickey_frommemory(session, user, strlen(user), NULL, 0,
@@ -79,19 +66,13 @@ static int offer_key(LIBSSH2_SESSION *session, const char *user, const struct bu
 
 /* libssh2 has no call that only loads a key, but it loads it before it sends anything:
  * here the packet goes into a socket pair that nobody reads. */
-int ssh_check_key(const char *key_file, struct err *err)
+int ssh_check_key(const struct buf *key, const char *key_file, struct err *err)
 {
-	LIBSSH2_SESSION *session = NULL;
-	struct buf key;
+	LIBSSH2_SESSION *session;
 	int pair[2] = { -1, -1 }, rc = -1;
 
-	buf_init(&key, 2 * SSH_KEY_FILE_MAX);
-	if (load_key(&key, key_file, err))
-		goto out;
-	if (ssh_container_is_plain_ed25519(key.data, key.len)) {
-		rc = 0;
-		goto out;
-	}
+	if (ssh_container_is_plain_ed25519(key->data, key->len))
+		return 0;
 	session = new_session();
 	if (!session ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)) {
@@ -100,7 +81,7 @@ int ssh_check_key(const char *key_file, struct err *err)
 	}
 	was_refused = false;
 	(void)libssh2_session_handshake(session, pair[0]);
-	rc = offer_key(session, "check", &key);
+	rc = offer_key(session, "check", key);
 	if (was_refused)
 		rc = err_nomem(err);
 	else if (rc != LIBSSH2_ERROR_EAGAIN && rc != 0)
@@ -121,64 +102,84 @@ out:
 	for (int i = 0; i < 2; i++)
 		if (pair[i] >= 0)
 			(void)close(pair[i]);
-	ssh_key_wipe(&key);
 	return rc;
 }
 
-static int read_pin(const struct ssh_conf *c, struct ssh_host_key *pin, struct err *err)
+/* Takes the key to offer, and notes which version of the files it belongs to. */
+static int take_key(struct ssh *s)
 {
-	struct buf text;
-	int rc;
+	const struct keyring *keys = s->conf->keys;
 
-	buf_init(&text, 2 * SSH_KEY_FILE_MAX);
-	rc = ssh_key_read(&text, c->host_key_file, "host key", err);
-	if (rc == 0 && ssh_host_key_parse(pin, text.data, err))
-		rc = err_wrap(err, "host key %.100s", c->host_key_file);
-	buf_fini(&text);
-	return rc;
+	ssh_key_wipe(&s->key);
+	s->keys_version = keys->version;
+	memcpy(s->key_name, keys->fingerprint, sizeof(s->key_name));
+	if (buf_append(&s->key, keys->key.data, keys->key.len) == 0)
+		return 0;
+	op_fail(&s->op, ERR_EXHAUSTED, "out of memory");
+	return -1;
 }
 
-static void fail_on_file(struct ssh *s, const struct err *err)
+static int read_keys(struct ssh *s)
 {
-	op_fail(&s->op, err->code == ERR_EXHAUSTED ? ERR_EXHAUSTED : ERR_UNAVAILABLE,
-		"%s", err->msg);
+	struct err err;
+
+	if (keyring_read(s->conf->keys, &err) == 0)
+		return 0;
+	op_fail_err(&s->op, &err);
+	return -1;
 }
 
 int ssh_hello_begin(struct ssh *s)
 {
-	struct ssh_host_key pin;
-	struct err err;
+	const struct keyring *keys = s->conf->keys;
+	char methods[SSH_METHODS_MAX];
 
+	bug_on(!keys);
 	s->session = new_session();
 	if (!s->session) {
 		op_fail(&s->op, ERR_EXHAUSTED, "out of memory");
 		return -1;
 	}
-	if (load_key(&s->key, s->conf->key_file, &err) ||
-	    (!s->conf->is_insecure && read_pin(s->conf, &pin, &err))) {
-		fail_on_file(s, &err);
+	if (read_keys(s) || take_key(s))
 		return -1;
-	}
-	if (!s->conf->is_insecure &&
+	if (keys->host_key_file &&
 	    libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY,
-					ssh_host_key_methods(&pin))) {
+					ssh_pins_methods(&keys->pins, methods))) {
 		op_fail(&s->op, ERR_UNAVAILABLE,
 			"libssh2 %s cannot check a host key of type %s",
-			libssh2_version(0), pin.type);
+			libssh2_version(0), keys->pins.at[0].type);
 		return -1;
 	}
 	return 0;
 }
 
-static void audit_mismatch(struct ssh *s, const struct ssh_host_key *pin)
+/* Of all that are pinned, parted by commas. */
+static void fingerprint_pins(const struct ssh_pins *pins, char *out, size_t size)
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	char one[SSH_FINGERPRINT];
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < pins->n && used < size; i++) {
+		const struct ssh_host_key *pin = &pins->at[i];
+
+		if (!EVP_Digest(pin->blob, pin->len, hash, NULL, EVP_sha256(), NULL))
+			continue;
+		ssh_fingerprint(hash, one);
+		used += (size_t)snprintf(out + used, size - used, "%s%s", used ? "," : "",
+					 one);
+	}
+}
+
+static void audit_mismatch(struct ssh *s)
 {
 	const char *theirs =
 		libssh2_hostkey_hash(s->session, LIBSSH2_HOSTKEY_HASH_SHA256);
-	char wanted[SSH_FINGERPRINT] = "", offered[SSH_FINGERPRINT] = "";
-	unsigned char hash[EVP_MAX_MD_SIZE];
+	char wanted[SSH_PINS_MAX * SSH_FINGERPRINT], offered[SSH_FINGERPRINT] = "";
+	unsigned char hash[32];
 
-	if (EVP_Digest(pin->blob, pin->len, hash, NULL, EVP_sha256(), NULL))
-		ssh_fingerprint(hash, wanted);
+	fingerprint_pins(&s->conf->keys->pins, wanted, sizeof(wanted));
 	if (theirs) {
 		memcpy(hash, theirs, 32);
 		ssh_fingerprint(hash, offered);
@@ -191,23 +192,19 @@ static void audit_mismatch(struct ssh *s, const struct ssh_host_key *pin)
 	op_fail(&s->op, ERR_UNAVAILABLE, "host key mismatch: refused");
 }
 
+/* By the pins as they are now: a key that came or went while the box took its time. */
 static void check_host_key(struct ssh *s)
 {
-	struct ssh_host_key pin;
-	struct err err;
+	const struct keyring *keys = s->conf->keys;
 	const char *blob;
 	size_t len = 0;
 	int type;
 
-	if (s->conf->is_insecure)
+	if (!keys->host_key_file || read_keys(s))
 		return;
-	if (read_pin(s->conf, &pin, &err)) {
-		fail_on_file(s, &err);
-		return;
-	}
 	blob = libssh2_session_hostkey(s->session, &len, &type);
-	if (!blob || len != pin.len || memcmp(blob, pin.blob, len) != 0)
-		audit_mismatch(s, &pin);
+	if (!blob || !ssh_pins_have(&keys->pins, blob, len))
+		audit_mismatch(s);
 }
 
 int ssh_hello_greet(struct ssh *s)
@@ -239,19 +236,41 @@ int ssh_hello_greet(struct ssh *s)
 	return -1;
 }
 
+/* libssh2 says the latter also of a connection that was cut before the answer. */
+static bool is_refusal(const struct ssh *s, int rc)
+{
+	char byte;
+
+	return rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||
+	       (rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED &&
+		recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0);
+}
+
+/* A refused key may have been exchanged since it was read: then the new one is offered on
+ * the same session. */
+static bool has_newer_key(struct ssh *s)
+{
+	if (read_keys(s) || !keyring_has_other_key(s->conf->keys, &s->key))
+		return false;
+	check_host_key(s);
+	return !op_failed(&s->op) && take_key(s) == 0;
+}
+
 int ssh_hello_prove(struct ssh *s)
 {
 	int rc = offer_key(s->session, s->conf->user, &s->key);
 	struct err err;
 
+	while (is_refusal(s, rc) && has_newer_key(s))
+		rc = offer_key(s->session, s->conf->user, &s->key);
 	if (rc == LIBSSH2_ERROR_EAGAIN || rc == 0)
 		return rc;
 	if (rc == LIBSSH2_ERROR_ALLOC)
 		op_fail(&s->op, ERR_EXHAUSTED, "out of memory");
-	else if (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||
-		 rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED) {
+	else if (is_refusal(s, rc)) {
 		log_audit(AUDIT_SSH_REFUSED, "rds", "the box refused our key",
-			  KS("address", s->conf->address), KS("user", s->conf->user));
+			  KS("address", s->conf->address), KS("user", s->conf->user),
+			  KS("key", s->key_name));
 		s->trouble = SSH_TROUBLE_USER_REFUSED;
 		op_fail(&s->op, ERR_UNAVAILABLE,
 			"the box refused the key of user %.32s (an RSA key needs libssh2 "

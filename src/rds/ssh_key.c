@@ -57,15 +57,29 @@ static const char *known_type(const char *s, size_t len)
 	return NULL;
 }
 
-/* The blob begins with its own type as a length-prefixed string. */
-static bool names_type(const struct ssh_host_key *k)
+/* The blob is a row of length-prefixed strings, the first of which is its own type; of a
+ * line that is cut the last one is not whole. */
+static bool is_whole(const struct ssh_host_key *k)
 {
-	size_t n = strlen(k->type);
+	size_t at = 0, n = strlen(k->type);
+	const unsigned char *b = k->blob;
 
-	return k->len > n + 4 && k->blob[0] == 0 && k->blob[1] == 0 && k->blob[2] == 0 &&
-	       k->blob[3] == n && memcmp(k->blob + 4, k->type, n) == 0;
+	if (k->len <= n + 4 || memcmp(b + 4, k->type, n) != 0)
+		return false;
+	for (unsigned parts = 0; at + 4 <= k->len; parts++) {
+		uint32_t size = (uint32_t)b[at] << 24 | (uint32_t)b[at + 1] << 16 |
+				(uint32_t)b[at + 2] << 8 | b[at + 3];
+
+		if (size > k->len - at - 4 || (parts == 0 && size != n))
+			return false;
+		at += 4 + size;
+		if (at == k->len)
+			return parts > 0;
+	}
+	return false;
 }
 
+/* 1: a key; 0: of no type that is known; -1: of one, and no whole key. */
 static int parse_line(struct ssh_host_key *k, const char *line)
 {
 	const char *type, *s;
@@ -79,37 +93,88 @@ static int parse_line(struct ssh_host_key *k, const char *line)
 		type = known_type(s, len);
 	}
 	if (!type)
-		return -1;
+		return 0;
 	s = word(&line, &len);
 	got = decode64(s, len, k->blob, sizeof(k->blob));
 	if (got < 0)
 		return -1;
 	k->len = (size_t)got;
 	(void)snprintf(k->type, sizeof(k->type), "%s", type);
-	return names_type(k) ? 0 : -1;
+	return is_whole(k) ? 1 : -1;
 }
 
-int ssh_host_key_parse(struct ssh_host_key *k, const char *text, struct err *err)
+int ssh_pins_parse(struct ssh_pins *p, const char *text, struct err *err)
 {
-	while (*text) {
-		size_t lead = strspn(text, " \t\r\n");
+	struct ssh_host_key over;
 
-		text += lead;
-		if (*text && *text != '#') {
-			if (parse_line(k, text) == 0)
-				return 0;
+	p->n = 0;
+	for (; *text; text += strcspn(text, "\n")) {
+		bool is_full = p->n == SSH_PINS_MAX;
+		int rc;
+
+		text += strspn(text, " \t\r\n");
+		if (!*text)
 			break;
-		}
-		text += strcspn(text, "\n");
+		if (*text == '#')
+			continue;
+		rc = parse_line(is_full ? &over : &p->at[p->n], text);
+		if (rc < 0)
+			return err_set(err, ERR_INVALID, "a host key in it is not whole");
+		if (rc && is_full)
+			return err_set(err, ERR_INVALID, "more than %d host keys in it",
+				       SSH_PINS_MAX);
+		p->n += (size_t)rc;
 	}
+	if (p->n)
+		return 0;
 	return err_set(err, ERR_INVALID, "no host key of the form \"type base64\" in it");
 }
 
-const char *ssh_host_key_methods(const struct ssh_host_key *k)
+static bool is_key(const struct ssh_host_key *k, const void *blob, size_t len)
 {
-	if (strcmp(k->type, "ssh-rsa") == 0)
-		return "rsa-sha2-512,rsa-sha2-256,ssh-rsa";
-	return k->type;
+	return k->len == len && memcmp(k->blob, blob, len) == 0;
+}
+
+bool ssh_pins_have(const struct ssh_pins *p, const void *blob, size_t len)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (is_key(&p->at[i], blob, len))
+			return true;
+	return false;
+}
+
+bool ssh_pins_are_same(const struct ssh_pins *a, const struct ssh_pins *b)
+{
+	for (size_t i = 0; a->n == b->n && i < a->n; i++)
+		if (!is_key(&a->at[i], b->at[i].blob, b->at[i].len))
+			return false;
+	return a->n == b->n;
+}
+
+static bool is_repeated(const struct ssh_pins *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(p->at[i].type, p->at[n].type) == 0)
+			return true;
+	return false;
+}
+
+const char *ssh_pins_methods(const struct ssh_pins *p, char out[SSH_METHODS_MAX])
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < p->n && used < SSH_METHODS_MAX; i++) {
+		const char *type = p->at[i].type;
+
+		if (is_repeated(p, i))
+			continue;
+		if (strcmp(type, "ssh-rsa") == 0)
+			type = "rsa-sha2-512,rsa-sha2-256,ssh-rsa";
+		used += (size_t)snprintf(out + used, SSH_METHODS_MAX - used, "%s%s",
+					 used ? "," : "", type);
+	}
+	return out;
 }
 
 void ssh_fingerprint(const unsigned char hash[32], char out[SSH_FINGERPRINT])

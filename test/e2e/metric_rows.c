@@ -59,6 +59,7 @@ const struct metric_row metric_rows[] = {
 	CTL("rds_csi_rds_reconnect_total", "success", BOX_UP, UP),
 	CTL("rds_csi_rds_reconnect_duration_seconds", "", BOX_UP, UP),
 	CTL("rds_csi_ssh_connects_total", "", BOX_UP, UP),
+	CTL("rds_csi_ssh_key_pending", "", KEYS, ONE),
 	CTL("rds_csi_ssh_sessions", "busy", SLOW, SOME),
 	CTL("rds_csi_ssh_queued_requests", "lane=\"bulk\"", SLOW, SOME),
 	CTL("rds_csi_ssh_joined_requests_total", "", CROWD, UP),

@@ -28,6 +28,7 @@ enum metric_cause {
 	CAUSE_OBJECTS,	 /* objects come, one of them cannot be read */
 	CAUSE_STREAMS,	 /* watches are ended, the lists fail once */
 	CAUSE_EVENTS,	 /* the API server refuses Events, and too many come */
+	CAUSE_KEYS,	 /* the private key's file is gone */
 	CAUSE_BOX_DOWN,
 	CAUSE_BOX_UP,
 	CAUSE_ROUNDS, /* a look each second at a box that mounts volumes itself */

@@ -10,30 +10,25 @@
 #include <unistd.h>
 
 #include "sim/server.h"
-#include "sim/users.h"
 
 static int on_pubkey(ssh_session session, const char *user, struct ssh_key_struct *key,
 		     char state, void *data)
 {
 	struct conn *c = data;
-	const struct server *s = c->server;
-	char *base64 = NULL;
-	bool is_known;
+	struct server *s = c->server;
 
 	(void)session;
 	if (s->opt.refuse_rsa_user && ssh_key_type(key) == SSH_KEYTYPE_RSA)
 		return SSH_AUTH_DENIED;
 	if (state != SSH_PUBLICKEY_STATE_NONE && state != SSH_PUBLICKEY_STATE_VALID)
 		return SSH_AUTH_DENIED;
-	is_known = ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK &&
-		   users_has_key(s->box->users, user, base64);
-	ssh_string_free_char(base64);
-	for (size_t i = 0; i < s->n_user_keys; i++)
-		is_known |= ssh_key_cmp(s->user_keys[i], key, SSH_KEY_CMP_PUBLIC) == 0;
-	if (!is_known || !users_may_enter(s->box->users, user))
+	if (!server_accepts(s, user, key))
 		return SSH_AUTH_DENIED;
 	snprintf(c->user, sizeof c->user, "%s", user);
-	c->is_authed |= state == SSH_PUBLICKEY_STATE_VALID;
+	if (state == SSH_PUBLICKEY_STATE_VALID && !c->is_authed) {
+		c->is_authed = true;
+		c->user_key = ssh_key_dup(key);
+	}
 	return SSH_AUTH_SUCCESS;
 }
 
@@ -154,6 +149,7 @@ void conn_free(struct conn *c)
 		ssh_free(c->session);
 	}
 	channel_free_all(c);
+	ssh_key_free(c->user_key);
 	sb_fini(&c->to_ssh);
 	sb_fini(&c->to_client);
 	free(c);

@@ -257,6 +257,10 @@ static int post(struct server *s, const char *path, char *query, const char *bod
 		clear_faults(s, out);
 		return 200;
 	}
+	if (!strcmp(path, "/keys/cut")) {
+		sb_printf(out, "%u\n", server_cut_removed(s));
+		return 200;
+	}
 	if (!strcmp(path, "/exec")) {
 		exec_body(s, body, out);
 		return 200;

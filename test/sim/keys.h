@@ -1,6 +1,7 @@
-/* The keys of the simulator, made at first start and kept in DIR: client_key (the one
- * user key that is accepted, OpenSSH form, mode 0600), host_key, host_key2 (the other
- * host key of a fault), each with its .pub. */
+/* The keys of the simulator, made at first start and kept in DIR: client_key (a user key,
+ * OpenSSH form, mode 0600), host_key, host_key2 (the other host key of a fault), each
+ * with its .pub. A user is let in by what client_key.pub holds at that moment, one key a
+ * line, and the file of --authorized-keys. */
 #ifndef SIM_KEYS_H
 #define SIM_KEYS_H
 

@@ -401,6 +401,7 @@ static const char control_help[] =
 	"  POST /fault?version=7.X, ?reboot=MS (drop every connection, exports come "
 	"back\n"
 	"       after MS)\n"
+	"  POST /keys/cut      cut the connections whose user key is accepted no more\n"
 	"  POST /nvmet?port=off|on        every link of the target's ports (ms=N: so "
 	"long)\n"
 	"  POST /nvmet?slot=S&do=VERB     to one export, the box's properties stay:\n"

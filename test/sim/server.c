@@ -14,6 +14,7 @@
 #include "sim/export.h"
 #include "sim/keys.h"
 #include "sim/menu.h"
+#include "sim/users.h"
 
 int server_listen(const char *host, uint16_t *port)
 {
@@ -55,17 +56,54 @@ static int make_bind(struct server *s, int i, const char *key_name)
 	return 0;
 }
 
+static void read_user_keys(struct server *s)
+{
+	char path[1024];
+
+	while (s->n_user_keys)
+		ssh_key_free(s->user_keys[--s->n_user_keys]);
+	snprintf(path, sizeof path, "%s/client_key.pub", s->opt.box.dir);
+	s->n_user_keys = keys_read_public(path, s->user_keys, MAX_USER_KEYS);
+	if (s->opt.authorized_keys)
+		s->n_user_keys += keys_read_public(s->opt.authorized_keys,
+						   s->user_keys + s->n_user_keys,
+						   MAX_USER_KEYS - s->n_user_keys);
+}
+
+bool server_accepts(struct server *s, const char *user, struct ssh_key_struct *key)
+{
+	char *base64 = NULL;
+	bool is_known = ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK &&
+			users_has_key(s->box->users, user, base64);
+
+	ssh_string_free_char(base64);
+	read_user_keys(s);
+	for (size_t i = 0; i < s->n_user_keys; i++)
+		is_known |= ssh_key_cmp(s->user_keys[i], key, SSH_KEY_CMP_PUBLIC) == 0;
+	return is_known && users_may_enter(s->box->users, user);
+}
+
+unsigned server_cut_removed(struct server *s)
+{
+	unsigned n = 0;
+
+	for (struct conn *c = s->conns; c; c = c->next)
+		if (c->user_key && !c->is_dead &&
+		    !server_accepts(s, c->user, c->user_key)) {
+			c->is_dead = true;
+			n++;
+		}
+	return n;
+}
+
 static int load_user_keys(struct server *s)
 {
 	ssh_key own = keys_load(s->opt.box.dir, "client_key");
 
-	if (!own || ssh_pki_export_privkey_to_pubkey(own, &s->user_keys[0]) != SSH_OK)
+	if (!own)
 		return -1;
 	ssh_key_free(own);
-	s->n_user_keys = 1;
-	if (s->opt.authorized_keys)
-		s->n_user_keys += keys_read_public(s->opt.authorized_keys,
-						   s->user_keys + 1, MAX_USER_KEYS - 1);
+	read_user_keys(s);
 	return 0;
 }
 

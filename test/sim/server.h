@@ -45,6 +45,7 @@ struct conn {
 	uint64_t drip_at;
 	bool is_authed, is_dead;
 	char user[64];
+	ssh_key user_key; /* by which it was let in; NULL before */
 	struct chan *chans;
 };
 
@@ -68,6 +69,10 @@ void server_close(struct server *s);
 /* Runs until *stop. */
 void server_loop(struct server *s, const volatile int *stop);
 void server_drop_all(struct server *s);
+/* By the files as they are now, and what the box was told. */
+bool server_accepts(struct server *s, const char *user, struct ssh_key_struct *key);
+/* Cuts the connections whose user key is accepted no more; how many. */
+unsigned server_cut_removed(struct server *s);
 int server_listen(const char *host, uint16_t *port);
 /* For a cut counted from now on the connections there are. */
 void server_arm_now(struct server *s);

@@ -113,6 +113,37 @@ Test(ssh_container, takes_a_plain_ed25519_key_however_its_lines_are_broken)
 		cr_assert(is_taken(p), "lines of %u", p.width);
 }
 
+static size_t public_of(struct parts parts, unsigned char out[SSH_PUBLIC_MAX])
+{
+	struct buf pem;
+	size_t n;
+
+	make(&pem, &parts);
+	n = ssh_container_public(pem.data, pem.len, out);
+	buf_fini(&pem);
+	return n;
+}
+
+Test(ssh_container, shows_the_public_half)
+{
+	static const unsigned char head[] = "\0\0\0\013ssh-ed25519\0\0\0 ";
+	unsigned char out[SSH_PUBLIC_MAX];
+	struct parts p = plain;
+
+	cr_assert_eq(public_of(p, out), 51);
+	cr_assert_arr_eq(out, head, 19);
+	for (int i = 0; i < 32; i++)
+		cr_assert_eq(out[19 + i], (unsigned char)((32 + i) * 37));
+	p.cipher = "aes256-ctr";
+	cr_assert_eq(public_of(p, out), 0, "encrypted");
+	p = plain;
+	p.n_keys = 2;
+	cr_assert_eq(public_of(p, out), 0, "two keys");
+	cr_assert_eq(ssh_container_public("", 0, out), 0);
+	cr_assert_eq(ssh_container_public("-----BEGIN RSA PRIVATE KEY-----\n", 32, out),
+		     0);
+}
+
 Test(ssh_container, leaves_every_other_key_to_libssh2)
 {
 	struct parts p = plain;

@@ -5,14 +5,26 @@
 #include "rds/ssh_key.h"
 
 #define ED "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+/* Two RSA keys of made-up, short numbers. */
+#define RSA "AAAAB3NzaC1yc2EAAAADAQABAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+#define RSA2 "AAAAB3NzaC1yc2EAAAADAQABAAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"
 
-static int parse(const char *text, struct ssh_host_key *k)
+static struct ssh_pins pins;
+
+static int parse(const char *text)
 {
 	struct err err = { .code = ERR_OK };
-	int rc = ssh_host_key_parse(k, text, &err);
+	int rc = ssh_pins_parse(&pins, text, &err);
 
 	cr_assert_eq(err.code, rc ? ERR_INVALID : ERR_OK);
 	return rc;
+}
+
+static const char *methods(void)
+{
+	static char out[SSH_METHODS_MAX];
+
+	return ssh_pins_methods(&pins, out);
 }
 
 Test(ssh_key, reads_a_host_key_in_both_forms)
@@ -25,14 +37,13 @@ Test(ssh_key, reads_a_host_key_in_both_forms)
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		struct ssh_host_key k;
-
-		cr_assert_eq(parse(good[i], &k), 0, "%s", good[i]);
-		cr_assert_str_eq(k.type, "ssh-ed25519");
-		cr_assert_eq(k.len, 51);
+		cr_assert_eq(parse(good[i]), 0, "%s", good[i]);
+		cr_assert_eq(pins.n, 1);
+		cr_assert_str_eq(pins.at[0].type, "ssh-ed25519");
+		cr_assert_eq(pins.at[0].len, 51);
 		for (unsigned b = 0; b < 32; b++)
-			cr_assert_eq(k.blob[19 + b], b);
-		cr_assert_str_eq(ssh_host_key_methods(&k), "ssh-ed25519");
+			cr_assert_eq(pins.at[0].blob[19 + b], b);
+		cr_assert_str_eq(methods(), "ssh-ed25519");
 	}
 }
 
@@ -48,22 +59,75 @@ Test(ssh_key, refuses_every_other_line)
 		"ssh-dss " ED,
 		ED,
 		"ssh-ed25519 " ED "=",
+		"ssh-ed25519 " ED "AAAA",
 		"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n",
 	};
-	struct ssh_host_key k;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_assert_eq(parse(bad[i], &k), -1, "%s", bad[i]);
+		cr_assert_eq(parse(bad[i]), -1, "%s", bad[i]);
+}
+
+Test(ssh_key, every_line_is_a_key_of_the_box)
+{
+	cr_assert_eq(parse("# old and new\nssh-rsa " RSA "\nssh-dss AAAA\n"
+			   "box ssh-ed25519 " ED "\nssh-rsa " RSA2 "\n"),
+		     0);
+	cr_assert_eq(pins.n, 3);
+	cr_assert_str_eq(methods(), "rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed25519");
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert(ssh_pins_have(&pins, pins.at[i].blob, pins.at[i].len));
+	cr_assert_not(ssh_pins_have(&pins, pins.at[0].blob, pins.at[0].len - 1));
+	cr_assert_not(ssh_pins_have(&pins, "", 0));
+}
+
+Test(ssh_key, a_cut_line_spoils_the_file)
+{
+	static const char text[] = "ssh-rsa " RSA "\nssh-ed25519 " ED;
+
+	for (size_t n = 8 + strlen(RSA) + 1; n < sizeof(text) - 1; n++) {
+		char cut[sizeof(text)];
+		/* As long as the type is not whole it is one that nobody knows. */
+		bool is_known = n > 8 + strlen(RSA) + strlen("ssh-ed25519");
+
+		snprintf(cut, sizeof(cut), "%.*s", (int)n, text);
+		cr_assert_eq(parse(cut), is_known ? -1 : 0, "%s", cut);
+	}
+}
+
+Test(ssh_key, tells_a_changed_set_from_the_same)
+{
+	static struct ssh_pins old;
+
+	cr_assert_eq(parse("ssh-rsa " RSA "\nssh-ed25519 " ED), 0);
+	old = pins;
+	cr_assert_eq(parse("# the same\nssh-rsa " RSA "\nbox ssh-ed25519 " ED), 0);
+	cr_assert(ssh_pins_are_same(&old, &pins));
+	cr_assert_eq(parse("ssh-rsa " RSA), 0);
+	cr_assert_not(ssh_pins_are_same(&old, &pins));
+	cr_assert_not(ssh_pins_are_same(&pins, &old));
+	cr_assert_eq(parse("ssh-rsa " RSA2 "\nssh-ed25519 " ED), 0);
+	cr_assert_not(ssh_pins_are_same(&old, &pins));
+}
+
+Test(ssh_key, too_many_are_refused)
+{
+	char text[1024] = "";
+
+	for (int i = 0; i < SSH_PINS_MAX; i++)
+		strcat(text, "ssh-ed25519 " ED "\n");
+	cr_assert_eq(parse(text), 0);
+	cr_assert_eq(pins.n, SSH_PINS_MAX);
+	strcat(text, "ssh-ed25519 " ED "\n");
+	cr_assert_eq(parse(text), -1);
 }
 
 Test(ssh_key, a_blob_too_large_is_refused)
 {
 	static char text[8000];
-	struct ssh_host_key k;
 
 	memset(text, 'A', sizeof(text) - 4);
 	memcpy(text, "ssh-rsa ", 8);
-	cr_assert_eq(parse(text, &k), -1);
+	cr_assert_eq(parse(text), -1);
 }
 
 Test(ssh_key, fingerprints_as_ssh_keygen_does)

@@ -437,6 +437,28 @@ static void thaw(void)
 	(void)vol_must(&w.node, &w.held, VOL_UNSTAGE);
 }
 
+static bool move_key(const char *from, const char *to)
+{
+	char a[300], b[300];
+
+	snprintf(a, sizeof(a), "%s/%s", w.sim.dir, from);
+	snprintf(b, sizeof(b), "%s/%s", w.sim.dir, to);
+	return CHECK(rename(a, b) == 0, "%s was not moved", from);
+}
+
+/* It is looked at when there is something to do, once a second at most. */
+static bool keys(void)
+{
+	(void)move_key("client_key", "away");
+	e2e_sleep_ms(1100);
+	return rpc_do(&w.ctl, "GetCapacity", rpc_request("GetCapacity")) == ERR_OK;
+}
+
+static void keys_back(void)
+{
+	(void)move_key("away", "client_key");
+}
+
 static bool insecure(void)
 {
 	driver_stop(&w.ctl);
@@ -467,6 +489,7 @@ const struct world_cause world_causes[CAUSE_N] = {
 	[CAUSE_OBJECTS] = { "objects", objects, fewer_objects },
 	[CAUSE_STREAMS] = { "streams", streams, NULL },
 	[CAUSE_EVENTS] = { "events", events, NULL },
+	[CAUSE_KEYS] = { "keys", keys, keys_back },
 	[CAUSE_BOX_DOWN] = { "box down", box_down, NULL },
 	[CAUSE_BOX_UP] = { "box up", box_up, NULL },
 	[CAUSE_ROUNDS] = { "rounds", rounds, end_rounds },
