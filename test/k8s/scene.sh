@@ -209,7 +209,6 @@ clear_away() {
 	exec 7>&1
 	stop plugin-node-2 KILL
 	rm -rf "$D"/node-2/pods/* "$D"/node-2/plugins/{kubernetes.io,$DRIVER/state}
-	start plugin-node-2
 	node_2_is_back
 	k patch node node-2 --subresource=status --type=merge -p '{"status": {"volumesInUse": []}}' >/dev/null
 	rm -f "$D"/context.*
@@ -219,8 +218,11 @@ clear_away() {
 		case $va in */csi-by-hand-*) k delete "$va" --wait=false >/dev/null 2>&1 || true ;; esac
 	done
 	w delete pvc --all --timeout=60s >/dev/null 2>&1 || true
+	wait_for 60 "nothing is mounted" no_loops || true # its own mounts begin as a copy of those there are
+	start plugin-node-2
 	eventually 90 all_is_empty
 }
+no_loops() { [ -z "$(loops)" ]; }
 
 # One test: its output, then its verdict in one line. Always in the background: in what a
 # condition waits for, bash ignores errexit.
