@@ -74,7 +74,8 @@ int sysfs_device(const char *root, const char *name, struct nvme_device *dev)
 
 /* The kernel tells the path as far up as the mount that the file was opened through. When
  * that was a container's and the container has ended, it is the path's last part alone
- * (kernels 6.1 and 6.18); volumes' names are in it. */
+ * (kernels 6.1 and 6.18). The volume's name must be in that part: a subvolume's file is
+ * called as every other's. */
 static bool is_backed_by(const char *root, const char *name, const char *image)
 {
 	char file[ATTR_MAX];
@@ -83,6 +84,8 @@ static bool is_backed_by(const char *root, const char *name, const char *image)
 	if (sysfs_attr(file, sizeof(file), "%s/block/%s/loop/backing_file", root, name))
 		return false;
 	n = strlen(file);
+	if (n < all && strcmp(file, "/volume.img") == 0)
+		return false;
 	return file[0] == '/' && n > 1 && n <= all && strcmp(image + all - n, file) == 0;
 }
 

@@ -13,8 +13,8 @@ int sysfs_attr(char *out, size_t size, const char *fmt, ...)
  * whatever its own. 0, or -1 and *ret untouched. */
 int sysfs_device(const char *root, const char *name, struct nvme_device *ret);
 /* The loop device whose backing file is image, or was when the container that made it was
- * there. 0 and *ret, or *ret with an empty path
- * when there is none; -1 with UNAVAILABLE when sysfs cannot be read. */
+ * there. 0 and *ret, or *ret with an empty path when there is none; -1 with UNAVAILABLE
+ * when sysfs cannot be read. */
 int sysfs_find_loop(const char *root, const char *image, struct nvme_device *ret,
 		    struct err *err);
 /* The backing file of the loop device with that number. 0, or -1 when it is none. */

@@ -56,6 +56,12 @@ Test(sysfs, a_loop_device_is_found_by_its_image)
 	cr_assert_str_eq(d.path, "/dev/loop1", "made in a container that has ended");
 	cr_assert_eq(sysfs_find_loop(root, "/lab/spool/a b.img", &d, &err), 0);
 	cr_assert_str_eq(d.path, "", "another directory's");
+	put("block/loop1/loop/backing_file", "/volume.img\n");
+	cr_assert_eq(sysfs_find_loop(root, "/pool/vol-b/volume.img", &d, &err), 0);
+	cr_assert_str_eq(d.path, "", "which volume's?");
+	put("block/loop1/loop/backing_file", "/vol-b/volume.img\n");
+	cr_assert_eq(sysfs_find_loop(root, "/pool/vol-b/volume.img", &d, &err), 0);
+	cr_assert_str_eq(d.path, "/dev/loop1");
 	put("block/loop1/loop/backing_file", "/\n");
 	cr_assert_eq(sysfs_find_loop(root, "/pool/", &d, &err), 0);
 	cr_assert_str_eq(d.path, "");
