@@ -10,6 +10,8 @@ $(filter-out %/metrics,$(E2EPROG)): %: %.o $(E2ELIBOBJ) $(LIB)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -pthread $^ $(LDLIBS) -o $@
 
+$(BUILD)/test/e2e/prog/rotate: $(BUILD)/test/support/secret.o
+
 # One has the simulated API server in it, which knows the unit tests' checks.
 METRICSOBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard test/e2e/metrics/*.c test/support/api_sim*.c)))
 $(filter %/metrics,$(E2EPROG)): %: %.o $(METRICSOBJ) $(E2ELIBOBJ) $(LIB)

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec "${T_PROG:?}/../e2e/prog/rotate"
