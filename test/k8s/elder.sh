@@ -70,6 +70,19 @@ has_old_data() { # NAME: its pod NAME reads what it held
 	esac | cmp -s - "$D/sum.$1"
 }
 
+# A line every tenth of a second, each synced.
+writer() {
+	run "$1" '(i=0; while sleep 0.1; do i=$((i + 1)); { echo $i >>/data/log && sync; } || echo $i >>/data/bad; done) >/dev/null 2>&1 &'
+}
+lines() { run "$1" 'wc -l </data/log 2>/dev/null || echo 0'; }
+writes_on() { # POD
+	local before
+	before=$(lines "$1")
+	eventually 15 more_lines "$1" "$((before + 3))"
+	same "lines that are missing" "$(run "$1" "awk '\$1 != NR' /data/log; cat /data/bad 2>/dev/null || true")" ""
+}
+more_lines() { [ "$(lines "$1")" -ge "$2" ]; }
+
 # ---- its controller and its attacher --------------------------------------------------------
 # What it answers to an attach, at its worst: a port that it could not read, a file system that
 # nobody asked for, and an NQN with a blank where the box had wrapped the line.
@@ -99,6 +112,40 @@ old_detached() { # NAME NODE
 is_being_deleted() { [ -n "$(k get volumeattachment "$1" -o 'jsonpath={.metadata.deletionTimestamp}')" ]; }
 
 # ---- its node plugin ------------------------------------------------------------------------
+# What a node's kubelet would have written of its plugin. An entry cannot be changed, only taken
+# away and made anew.
+entry() { # NODE KEY…
+	local node=$1
+	shift
+	k patch csinode "$node" --type=merge -p '{"spec": {"drivers": []}}' >/dev/null
+	k patch csinode "$node" --type=merge -p "{\"spec\": {\"drivers\": [{\"name\": \"$DRIVER\", \"nodeID\": \"$node\",
+		\"topologyKeys\": [$(printf '"%s"\n' "$@" | paste -sd,)]}]}}" >/dev/null
+}
+keys_of() { k get csinode "$1" -o "jsonpath={range .spec.drivers[?(@.name==\"$DRIVER\")].topologyKeys[*]}{@}{\"\n\"}{end}" 2>/dev/null | sort | paste -sd' '; }
+has_keys() { [ "$(keys_of "$1")" = "$PLUGIN $ZONE" ]; }
+has_none() { [ -z "$(keys_of "$1")" ]; }
+# node-1 has its plugin, and no pod that could show it: nothing of ours runs there or is on record.
+old_node_1() {
+	stop plugin-node-1
+	eventually 30 has_none node-1
+	rm -rf "$D/kubelet/plugins/$DRIVER/state"
+	entry node-1 "$ZONE"
+}
+# Ours takes its place. The other one's entry is still there when ours registers, as when it was
+# changed while the kubelet was down: the kubelet's first try fails and takes the entry away, the
+# next succeeds.
+new_node_1() {
+	local starts=0 end=$((SECONDS + 60))
+	until has_keys node-1; do
+		check [ $SECONDS -lt $end ]
+		if ! pid_of plugin-node-1 >/dev/null; then # as a kubelet restarts a container
+			start plugin-node-1
+			starts=$((starts + 1))
+		fi
+		sleep 0.5
+	done
+	echo "registered after $starts starts"
+}
 old_stage_dir() { # VOLUME
 	echo "$D/kubelet/plugins/kubernetes.io/csi/$DRIVER/$(printf %s "$1" | sha256sum | cut -d' ' -f1)"
 }

@@ -20,19 +20,6 @@ adopted_at_start() { # BYTES-OF-LOG N
 	tail -c +"$(($1 + 1))" "$D/log/plugin-node-1" | grep -qE "\"adopted\":$2[,}]"
 }
 log_size() { stat -c %s "$D/log/plugin-node-1"; }
-# A line every tenth of a second, each synced.
-writer() {
-	run "$1" '(i=0; while sleep 0.1; do i=$((i + 1)); { echo $i >>/data/log && sync; } || echo $i >>/data/bad; done) >/dev/null 2>&1 &'
-}
-lines() { run "$1" 'wc -l </data/log 2>/dev/null || echo 0'; }
-writes_on() { # POD
-	local before
-	before=$(lines "$1")
-	eventually 15 more_lines "$1" "$((before + 3))"
-	same "lines that are missing" "$(run "$1" "awk '\$1 != NR' /data/log; cat /data/bad 2>/dev/null || true")" ""
-}
-more_lines() { [ "$(lines "$1")" -ge "$2" ]; }
-
 # What each volume is when we come:
 #   used      mounted in a running pod          raw      a raw block, published to a running pod
 #   granted   attached, and not yet staged      away     attached to the other node, used by nobody
@@ -50,14 +37,14 @@ a_cluster_of_the_other() {
 	old_volume idle Filesystem ext4
 	old_volume idle-raw Block ''
 	old_volume left Filesystem ext4
-	signal STOP kubelet # it would write its directories while we write them
 	for name in used raw granted; do
 		pod "$name" "$name" node-1
 		old_attached "$name" node-1
 	done
-	for name in used raw; do old_mount "$name"; done
 	attach_by_hand "$(volume_of away)" node-2 >/dev/null
 	old_attached away node-2
+	signal STOP kubelet # it would write its directories while we write them
+	for name in used raw; do old_mount "$name"; done
 }
 is_as_it_was() { # WHEN: mounts, devices and what the box has
 	same "the mount ($1)" "$(mount_of "$(volume_of used)")" "$mount"
