@@ -1,7 +1,8 @@
 #!/bin/bash
 # What the driver tells over HTTP, judged by Prometheus itself: `promtool check metrics` on the
-# pages of a busy controller and node, and a Prometheus that scrapes both (as OpenMetrics) while
-# every metric is made to move (test/e2e/prog/metrics.c); then the dashboards' queries are put to it. Ends with "N passed, N failed".
+# pages of a busy controller and node, and two that scrape both for a minute and more, while volumes
+# come and go and every metric is made to move (test/e2e/prog/metrics.c): one gets OpenMetrics, the
+# other the text format. Then the dashboards' queries are put to each. Ends with "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${T_PROG:?}/../e2e/prog/metrics
@@ -29,32 +30,44 @@ METRICS_PAGES=$dir T_RESULT=$dir/result "$program" "each metric moves" >"$dir/pr
 program_pid=$!
 pids+=($program_pid)
 for _ in $(seq 100); do [ ! -s "$dir/targets.json" ] || break; sleep 0.1; done
-cat >"$dir/prometheus.yml" <<END
-global: { scrape_interval: 1s, scrape_timeout: 1s }
-scrape_configs:
-  - job_name: rds-csi
-    file_sd_configs: [{ files: ["$dir/targets.json"] }]
-END
-# Its own port: any that is free; the log tells which.
-for port in $(shuf -i 20000-30000 -n 5); do
-	"$tools/usr/bin/prometheus" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \
-		--web.listen-address="127.0.0.1:$port" --web.console.templates="$dir" --web.console.libraries="$dir" \
-		>"$dir/prometheus.log" 2>&1 &
-	prometheus_pid=$!
-	for _ in $(seq 100); do
-		curl -sf "http://127.0.0.1:$port/-/ready" >/dev/null && break 2
-		kill -0 $prometheus_pid 2>/dev/null || break
-		sleep 0.1
+test/text_proxy "$dir/proxy" "$dir/kinds" &
+pids+=($!)
+for _ in $(seq 100); do [ ! -s "$dir/proxy" ] || break; sleep 0.1; done
+
+serve() { # NAME LINE: a Prometheus, on any port that is free; sets port_NAME
+	local port pid
+	cat >"$dir/$1.yml" <<-END
+		global: { scrape_interval: 1s, scrape_timeout: 1s }
+		scrape_configs:
+		  - job_name: rds-csi
+		    file_sd_configs: [{ files: ["$dir/targets.json"] }]
+		    $2
+	END
+	for port in $(shuf -i 20000-30000 -n 5); do
+		"$tools/usr/bin/prometheus" --config.file="$dir/$1.yml" --storage.tsdb.path="$dir/$1.data" \
+			--web.listen-address="127.0.0.1:$port" --web.console.templates="$dir" --web.console.libraries="$dir" \
+			>"$dir/$1.log" 2>&1 &
+		pid=$!
+		pids+=($pid)
+		for _ in $(seq 100); do
+			curl -sf "http://127.0.0.1:$port/-/ready" >/dev/null && { eval "port_$1=$port"; return; }
+			kill -0 $pid 2>/dev/null || break
+			sleep 0.1
+		done
 	done
-	kill $prometheus_pid 2>/dev/null || true
-	wait $prometheus_pid || true
-done
-pids+=($prometheus_pid)
+	echo "no Prometheus: $(tail -1 "$dir/$1.log")"
+}
+port_openmetrics='' port_text=''
+serve openmetrics ''
+serve text "proxy_url: http://127.0.0.1:$(cat "$dir/proxy")"
 
 # The plugins are restarted on the way: what cannot be reached for a moment is no fault of a page.
 while kill -0 $program_pid 2>/dev/null; do
-	curl -s "http://127.0.0.1:$port/api/v1/targets" | grep -oE '"lastError":"(\\.|[^"\\])*"' |
-		grep -vE '"lastError":""|connect|EOF|reset' >>"$dir/errors" || true
+	for name in openmetrics text; do
+		port=port_$name
+		curl -s "http://127.0.0.1:${!port}/api/v1/targets" | grep -oE '"lastError":"(\\.|[^"\\])*"' |
+			grep -vE '"lastError":""|connect|EOF|reset|502 Bad Gateway' | sed "s/^/$name: /" >>"$dir/errors" || true
+	done
 	sleep 1
 done
 wait $program_pid && rc=0 || rc=$?
@@ -63,16 +76,24 @@ verdict $rc "each moves for its cause while Prometheus looks on"
 rc=0
 [ ! -s "$dir/errors" ] || { sort "$dir/errors" | uniq -c; rc=1; }
 verdict $rc "Prometheus takes every page"
-n=$(curl -s "http://127.0.0.1:$port/api/v1/query" --data-urlencode \
-	'query=min(sum_over_time(up[10m]))' | sed -nE 's/.*"value":\[[^,]*,"([0-9]+)".*/\1/p')
-[ "${n:-0}" -ge 30 ] && rc=0 || rc=1
-verdict $rc "at least 30 scrapes of each plugin (${n:-0})"
+for name in openmetrics text; do
+	port=port_$name
+	n=$(curl -s "http://127.0.0.1:${!port}/api/v1/query" --data-urlencode \
+		'query=min(sum_over_time(up[10m]))' | sed -nE 's/.*"value":\[[^,]*,"([0-9]+)".*/\1/p')
+	[ "${n:-0}" -ge 60 ] && rc=0 || rc=1
+	verdict $rc "at least 60 scrapes of each plugin, one a second, as $name (${n:-0})"
+done
+rc=0
+[ "$(sort -u "$dir/kinds")" = "text/plain; version=0.0.4; charset=utf-8" ] || { sort "$dir/kinds" | uniq -c; rc=1; }
+verdict $rc "what was asked for as text came as text"
 
 rc=0
 for board in charts/rds-csi-driver/dashboards/*.json; do
-	test/dashboard_check "$board" "http://127.0.0.1:$port" "$start" "$(date +%s)" || rc=1
+	for port in $port_openmetrics $port_text; do
+		test/dashboard_check "$board" "http://127.0.0.1:$port" "$start" "$(date +%s)" || rc=1
+	done
 done
-verdict $rc "each query of the dashboards gives data"
+verdict $rc "each query of the dashboards gives data, in both formats"
 
 # Four names are those that the earlier driver's users look for.
 known='^rds_disk_(active_time|read_latency|wait_latency|write_latency)_milliseconds use base unit "seconds"'

@@ -148,10 +148,11 @@ static uint64_t ask_both(void)
 /* Calls to which neither the box nor the API server has anything to say. */
 static void call_both(void)
 {
-	static const char *const asked[] = { "GetPluginInfo", "Probe",
+	static const char *const asked[] = { "GetPluginInfo",
 					     "ControllerGetCapabilities" };
 
-	for (unsigned i = 0; i < 3; i++)
+	CHECK(rpc_probe(&w.ctl) && rpc_probe(&w.node), "a Probe says not ready");
+	for (unsigned i = 0; i < 2; i++)
 		CHECK(rpc_do(&w.ctl, asked[i], rpc_request(asked[i])) == ERR_OK, "%s: %s",
 		      asked[i], rpc_message());
 	CHECK(vol_do(&w.node, &w.one, VOL_NODE_PUBLISH) == ERR_OK, "%s", rpc_message());
