@@ -5,6 +5,7 @@
 
 #include "check_args.h"
 #include "check_findings.h"
+#include "check_prove.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "rds/look.h"
@@ -19,7 +20,11 @@ static const char usage[] =
 	"missing, 2 for a bad flag.\n"
 	"  --nvme-address  where nodes reach the exports, the nvmeAddress of your\n"
 	"                  StorageClass (default: --rds-address)\n"
-	"  --nvme-port     and at which port (4420)\n";
+	"  --nvme-port     and at which port (4420)\n"
+	"  --prove-fence   instead: a whole fence on a scratch volume of 64 MiB, which\n"
+	"                  this host (Linux, root, nvme-tcp) writes meanwhile. Ends with "
+	"0:\n"
+	"                  proven, 1: it leaks, 2: bad flag, 3: it could not be tried\n";
 
 struct check {
 	struct check_args args;
@@ -132,5 +137,7 @@ int check_main(int argc, char **argv)
 		(void)fputs(usage, stdout);
 		return CHECK_WELL;
 	}
+	if (c.args.is_prove)
+		return prove_main(&c.args);
 	return c.args.is_reference ? print_reference() : look(&c);
 }

@@ -4,7 +4,7 @@
 
 #include "core/str.h"
 
-enum own { OWN_NONE, OWN_ADDRESS, OWN_PORT, OWN_REFERENCE, OWN_HELP };
+enum own { OWN_NONE, OWN_ADDRESS, OWN_PORT, OWN_REFERENCE, OWN_PROVE, OWN_HELP };
 
 static const struct {
 	const char *name;
@@ -14,6 +14,7 @@ static const struct {
 	{ "nvme-address", OWN_ADDRESS, true },
 	{ "nvme-port", OWN_PORT, true },
 	{ "print-reference", OWN_REFERENCE, false },
+	{ "prove-fence", OWN_PROVE, false },
 	{ "help", OWN_HELP, false },
 	{ "h", OWN_HELP, false },
 };
@@ -68,6 +69,9 @@ static int set(struct check_args *a, unsigned i, const char *value, struct err *
 		return 0;
 	case OWN_REFERENCE:
 		a->is_reference = true;
+		return 0;
+	case OWN_PROVE:
+		a->is_prove = true;
 		return 0;
 	default:
 		a->is_help = true;

@@ -7,7 +7,7 @@
  * Pure. The texts are borrowed from argv. */
 struct check_args {
 	struct config config;
-	bool is_help, is_reference;
+	bool is_help, is_reference, is_prove; /* is_prove: --prove-fence */
 	/* Where the nodes reach the exports; "" = rds_address, as for a StorageClass
 	 * without nvmeAddress. */
 	const char *nvme_address;

@@ -61,6 +61,7 @@ static int begun(struct fence *f)
 {
 	op_fail_err(&f->op, &f->box.req.op.err);
 	f->off_at = time(NULL);
+	f->off_ms = uv_hrtime() / 1000000;
 	return op_failed(&f->op) || f->box.req.outcome != RDS_OK ? -1 : 0;
 }
 
@@ -103,6 +104,7 @@ static void step(struct op *op)
 	case ST_FINISHING:
 		op_fail_err(op, &f->box.req.op.err);
 		f->renamed_at = time(NULL);
+		f->renamed_ms = uv_hrtime() / 1000000;
 		report(f);
 		op_move(op, ST_DONE);
 		return;

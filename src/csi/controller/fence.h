@@ -20,6 +20,7 @@ struct fence {
 	struct clock_timer settle;
 	/* When the box read back: not exported; the new name. Seconds since 1970. */
 	int64_t off_at, renamed_at;
+	uint64_t off_ms, renamed_ms; /* the same by CLOCK_MONOTONIC */
 };
 
 /* from: the record as it is on the box. fencing: the one to write first, with the new

@@ -1,0 +1,190 @@
+#include "check_prove_impl.h"
+
+#include <dirent.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "nvme/tcp.h"
+#include "rds/ros.h"
+
+/* No controller's: none takes the scratch volume for its own. */
+#define CLUSTER "rds-csi-check-prove-fence"
+
+static void on_done(struct op *op)
+{
+	loop_stop(&CONTAINER_OF(op, struct prove, op)->loop);
+}
+
+static void on_stop(struct loop *l)
+{
+	prove_stop(CONTAINER_OF(l, struct prove, loop));
+}
+
+static int make_box(struct prove *p, struct err *err)
+{
+	const struct config *c = &p->args->config;
+	const struct ros_conf conf = {
+		.address = c->rds_address,
+		.port = (uint16_t)c->rds_port,
+		.user = c->rds_user,
+		.key_file = c->rds_key_file,
+		.host_key_file = *c->rds_host_key ? c->rds_host_key : NULL,
+		.is_insecure = c->rds_insecure,
+		.base = c->volume_base,
+		.cluster_id = CLUSTER,
+		.max_sessions = 2,
+		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
+	};
+
+	return ros_new(&p->csi.rds, &p->loop.uv, &conf, err);
+}
+
+static int make_node(struct prove *p, struct err *err)
+{
+	const struct nvme_tcp_conf conf = {
+		.state_dir = p->dir,
+		.host_nqn = p->host_nqn,
+		.host_id = p->host_id,
+	};
+
+	if (nvme_tcp_check_network(err) || nvme_tcp_check_kernel(err))
+		return -1;
+	(void)snprintf(p->dir, sizeof(p->dir), "/tmp/rds-csi-%.40s", p->id);
+	if (mkdir(p->dir, 0700)) {
+		(void)err_set(err, ERR_PRECONDITION, "%s cannot be made", p->dir);
+		p->dir[0] = '\0';
+		return -1;
+	}
+	id_host_uuid(p->id, p->host_id);
+	(void)snprintf(p->host_nqn, sizeof(p->host_nqn),
+		       "nqn.2014-08.org.nvmexpress:uuid:%s", p->host_id);
+	p->nvme = nvme_tcp_new(&p->loop.uv, &conf, err);
+	return p->nvme ? 0 : -1;
+}
+
+static int make_memory(struct prove *p, struct err *err)
+{
+	void *m = MAP_FAILED;
+
+	p->shared_fd = memfd_create("rds-csi-prove", MFD_CLOEXEC);
+	if (p->shared_fd >= 0 &&
+	    ftruncate(p->shared_fd, sizeof(struct track_shared)) == 0)
+		m = mmap(NULL, sizeof(struct track_shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED, p->shared_fd, 0);
+	if (m == MAP_FAILED)
+		return err_set(err, ERR_EXHAUSTED, "no memory to share with children");
+	p->shared = m;
+	return 0;
+}
+
+static int make(struct prove *p, struct err *err)
+{
+	const struct check_args *a = p->args;
+	char hex[9];
+
+	rand_hex(hex, 8);
+	(void)snprintf(p->id, sizeof(p->id), "prove-fence-%s", hex);
+	(void)snprintf(p->seed, sizeof(p->seed), "%u", rand_below(UINT32_MAX));
+	id_new_nqn(p->id, 0, p->old_nqn);
+	p->record = (struct rds_record){ .kind = RDS_RECORD_OURS };
+	(void)snprintf(p->record.claim, sizeof(p->record.claim), "rds-csi/prove-fence");
+	p->target = (struct nvme_target){
+		.address = *a->nvme_address ? a->nvme_address : a->config.rds_address,
+		.port = (uint16_t)a->nvme_port,
+		.n_io_queues = NVME_UNSET,
+		.queue_size = NVME_UNSET,
+		.ctrl_loss_tmo_s = 600,
+		.reconnect_delay_s = 1,
+		.keep_alive_tmo_s = NVME_UNSET,
+		.fast_io_fail_tmo_s = NVME_UNSET,
+	};
+	p->csi = (struct csi){ .loop = &p->loop.uv,
+			       .fence_settle_ms = a->config.fence_settle_ms,
+			       .cluster_id = CLUSTER };
+	proc_registry_init(&p->children, &p->loop.uv);
+	return make_memory(p, err) || make_node(p, err) || make_box(p, err) ? -1 : 0;
+}
+
+/* What the node's back end has put there are files. */
+static void remove_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		(void)unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir)
+		(void)closedir(dir);
+	(void)rmdir(path);
+}
+
+static int print_report(struct prove *p)
+{
+	struct utsname host;
+	struct buf text;
+
+	p->facts.kernel = uname(&host) ? "" : host.release;
+	p->facts.driver = RDS_CSI_VERSION;
+	p->facts.settle_ms = p->csi.fence_settle_ms;
+	p->facts.watched_ms = PROVE_WATCH_MS;
+	buf_init(&text, 16 * 1024);
+	if (prove_report(&p->facts, &text) == 0)
+		(void)fputs(text.data, stdout);
+	buf_fini(&text);
+	return prove_arrived(&p->facts) || prove_is_accepted_late(&p->facts)
+		       ? PROVE_LEAKS
+		       : PROVE_PROVEN;
+}
+
+static int run(struct prove *p)
+{
+	static char version[32];
+	int status = PROVE_UNTRIED;
+
+	prove_start(p, on_done);
+	p->facts.routeros = version;
+	p->version = version;
+	loop_run(&p->loop);
+	bug_on(!op_is_done(&p->op));
+	if (p->op.err.code == ERR_OK)
+		status = print_report(p);
+	(void)fflush(stdout);
+	if (p->op.err.code != ERR_OK)
+		(void)fprintf(stderr, "rds-csi check: the fence could not be tried: %s\n",
+			      p->op.err.msg);
+	if (p->left.code != ERR_OK)
+		(void)fprintf(
+			stderr,
+			"rds-csi check: not all could be cleared away: %s. Look for "
+			"%s on the box, and for its session here\n",
+			p->left.msg, p->id);
+	(void)loop_close(&p->loop);
+	return status;
+}
+
+int prove_main(const struct check_args *args)
+{
+	static struct prove p;
+	struct err err = { .code = ERR_OK };
+	int status = PROVE_UNTRIED;
+
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	log_open(args->config.log_level == LOG_INFO ? LOG_WARN : args->config.log_level,
+		 false);
+	json_set_alloc_funcs(mem_alloc, mem_free);
+	p.args = args;
+	if (loop_open(&p.loop, on_stop, &err) == 0 && make(&p, &err) == 0)
+		status = run(&p);
+	if (err.code != ERR_OK)
+		(void)fprintf(stderr, "rds-csi check: %s\n", err.msg);
+	if (*p.dir)
+		remove_dir(p.dir);
+	return status;
+}
