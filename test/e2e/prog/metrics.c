@@ -196,6 +196,71 @@ static void answers_while_nobody_answers_it(void)
 	world_close();
 }
 
+static bool is_ready(bool is_node)
+{
+	int status = 0;
+
+	free(scrape_get(is_node ? w.node_port : w.ctl_port, "/readyz", NULL, &status));
+	return status == 200;
+}
+
+/* The value, or -1 where it is absent. */
+static double attached(bool is_node)
+{
+	char *page = scrape(is_node);
+	double n = -1;
+
+	if (CHECK(page != NULL, "no page") &&
+	    !scrape_sum(page, "rds_csi_nvme_connections_active", "", &n))
+		n = -1;
+	free(page);
+	return n;
+}
+
+enum { ATTACHED = 16 };
+
+static void put_attached(void)
+{
+	for (unsigned i = 0; i < ATTACHED; i++) {
+		char id[40], pv[80];
+
+		snprintf(id, sizeof(id), "m-old-%u", i);
+		snprintf(pv, sizeof(pv), "pv-%s", id);
+		vol_init(&w.many[i], id);
+		api_sim_pv(&w.api, pv, id);
+		world_put_va(&w.many[i], "node-a", true);
+	}
+}
+
+/* The API server does not answer while it is frozen: nothing is known, and nothing told.
+ */
+static void counts_what_is_attached_after_a_restart(void)
+{
+	world_open();
+	put_attached();
+	for (unsigned i = 0; i < 3 && !e2e_failed(); i++) {
+		uint64_t end = e2e_now_ms() + 20000;
+
+		api_sim_freeze(&w.api, true);
+		if (!driver_start(&w.ctl))
+			break;
+		CHECK(!is_ready(false), "ready before it knows anything");
+		CHECK(attached(false) == -1, "%g attached, by a guess", attached(false));
+		api_sim_freeze(&w.api, false);
+		while (!is_ready(false) && e2e_now_ms() < end) {
+			double n = attached(false);
+
+			CHECK(n == -1 || n == ATTACHED, "%g attached", n);
+			rpc_turn(&w.ctl, 1);
+		}
+		CHECK(attached(false) == ATTACHED, "%g attached", attached(false));
+		driver_kill(&w.ctl);
+	}
+	if (driver_start(&w.node))
+		CHECK(attached(true) == -1, "the node plugin counts attachments");
+	world_close();
+}
+
 static bool has_row(const char *name)
 {
 	for (const struct metric_row *r = metric_rows; r->name; r++)
@@ -230,6 +295,8 @@ static void each_has_a_row(void)
 static const struct e2e_test tests[] = {
 	{ "each metric has a row", each_has_a_row, false },
 	{ "answers while nobody answers it", answers_while_nobody_answers_it, true },
+	{ "counts what is attached after a restart",
+	  counts_what_is_attached_after_a_restart, true },
 	{ "each metric moves", each_moves, true },
 	{ NULL, NULL, false },
 };
