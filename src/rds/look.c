@@ -157,7 +157,6 @@ static bool ask(struct look *l)
 	};
 	struct err err;
 
-	l->facts.seen.is_nonsense = false;
 	rand_hex(l->sentinel, sizeof(l->sentinel) - 1);
 	l->hearing = (struct look_hearing){
 		.facts = &l->facts,

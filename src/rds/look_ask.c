@@ -173,4 +173,5 @@ void look_conclude(struct look_hearing *h, const struct err *err)
 		(void)snprintf(f->broken, sizeof(f->broken), "%s",
 			       err->code != ERR_OK ? err->msg
 						   : "its answer makes no sense");
+	f->seen.is_nonsense = false; /* which is no word about the next one */
 }

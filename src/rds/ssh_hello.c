@@ -129,10 +129,59 @@ static int read_keys(struct ssh *s)
 	return -1;
 }
 
+/* Strikes out of the list what this libssh2 has not: 1.10 does so itself, by a memcpy
+ * onto itself. */
+static int strike_out(LIBSSH2_SESSION *session, char *list)
+{
+	const char **has = NULL;
+	int n = libssh2_session_supported_algs(session, LIBSSH2_METHOD_HOSTKEY, &has);
+	const char *from = list;
+	char *to = list;
+
+	while (n > 0 && *from) {
+		size_t len = strcspn(from, ",");
+		bool is_known = false;
+
+		for (int i = 0; i < n; i++)
+			is_known |=
+				strlen(has[i]) == len && strncmp(has[i], from, len) == 0;
+		if (is_known) {
+			if (to != list)
+				*to++ = ',';
+			memmove(to, from, len);
+			to += len;
+		}
+		from += len + (from[len] == ',');
+	}
+	*to = '\0';
+	if (has)
+		libssh2_free(session, (void *)has);
+	return to == list ? -1 : 0;
+}
+
+/* Lack of memory is told apart, for it says nothing about the keys. */
+static int prefer(struct ssh *s)
+{
+	const struct ssh_pins *pins = &s->conf->keys->pins;
+	char methods[SSH_METHODS_MAX];
+
+	was_refused = false;
+	(void)ssh_pins_methods(pins, methods);
+	if (strike_out(s->session, methods) == 0 &&
+	    libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY, methods) == 0)
+		return 0;
+	if (was_refused)
+		op_fail(&s->op, ERR_EXHAUSTED, "out of memory");
+	else
+		op_fail(&s->op, ERR_UNAVAILABLE,
+			"libssh2 %s cannot check a host key of type %s",
+			libssh2_version(0), pins->at[0].type);
+	return -1;
+}
+
 int ssh_hello_begin(struct ssh *s)
 {
 	const struct keyring *keys = s->conf->keys;
-	char methods[SSH_METHODS_MAX];
 
 	bug_on(!keys);
 	s->session = new_session();
@@ -142,15 +191,7 @@ int ssh_hello_begin(struct ssh *s)
 	}
 	if (read_keys(s) || take_key(s))
 		return -1;
-	if (keys->host_key_file &&
-	    libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY,
-					ssh_pins_methods(&keys->pins, methods))) {
-		op_fail(&s->op, ERR_UNAVAILABLE,
-			"libssh2 %s cannot check a host key of type %s",
-			libssh2_version(0), keys->pins.at[0].type);
-		return -1;
-	}
-	return 0;
+	return keys->host_key_file ? prefer(s) : 0;
 }
 
 /* Of all that are pinned, parted by commas. */

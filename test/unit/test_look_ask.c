@@ -76,7 +76,6 @@ static enum look_answer hear(enum look_question q, const char *text,
 {
 	struct ros_reply r;
 
-	f.seen.is_nonsense = false;
 	h = (struct look_hearing){ .facts = &f, .q = q, .sentinel = "s1" };
 	ros_reply_init(&r, on_event, &h);
 	ros_reply_feed(&r, text, strlen(text));
@@ -140,6 +139,8 @@ Test(look_ask, what_it_does_not_tell)
 	cr_assert_eq(hear(LOOK_POOL, "@rc []\r\n", &fine), LOOK_BROKEN);
 	cr_assert_eq(hear(LOOK_POOL, "@rc []\r\n@ok s2\r\n", &fine), LOOK_BROKEN);
 	cr_assert_eq(hear(LOOK_NVME_TCP, "@n many\r\n@ok s1\r\n", &fine), LOOK_BROKEN);
+	cr_assert_eq(hear(LOOK_NVME_TCP, "@ri []\r\n@n 1\r\n@ok s1\r\n", &fine),
+		     LOOK_ANSWERED);
 	cr_assert_eq(hear(LOOK_POOL, "failure: no such thing\r\n", &fine), LOOK_BROKEN);
 	cr_assert_str_eq(f.broken, "failure: no such thing");
 }
