@@ -6,6 +6,7 @@
 
 #include "core/audit.h"
 #include "csi/controller/attachments.h"
+#include "nvme/host.h"
 #include "nvme/loop.h"
 #include "nvme/tcp.h"
 #include "nvme/tools.h"
@@ -116,7 +117,8 @@ static int build_tcp(struct app *a, struct err *err)
 		(void)snprintf(a->host_id, sizeof(a->host_id), "%s", c->host_id);
 	if (*c->host_nqn)
 		(void)snprintf(a->host_nqn, sizeof(a->host_nqn), "%s", c->host_nqn);
-	if (nvme_tcp_check_network(err) || nvme_tcp_check_kernel(err))
+	if (nvme_tcp_check_network(err) || nvme_tcp_check_kernel(err) ||
+	    host_check_rights(err))
 		return -1;
 	a->csi.nvme = nvme_tcp_new(&a->loop.uv, &conf, err);
 	return a->csi.nvme ? 0 : -1;
@@ -135,7 +137,7 @@ static int build_node(struct app *a, struct err *err)
 		.socket = a->config.registry,
 		.endpoint = a->config.registered,
 	};
-	if (tools_check(NULL, err))
+	if (host_check_kubelet_dir(a->config.kubelet_dir, err) || tools_check(NULL, err))
 		return -1;
 	if (a->config.node_backend == CONFIG_BACKEND_LOOP)
 		return build_loop(a, err);

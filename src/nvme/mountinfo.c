@@ -82,9 +82,11 @@ static int parse_tail(const char **s, struct mountinfo_entry *e)
 {
 	char word[64], options[8] = "";
 
+	e->is_shared = false;
 	do {
 		if (field(s, word, sizeof(word)))
 			return -1;
+		e->is_shared |= str_starts_with(word, "shared:");
 	} while (strcmp(word, "-") != 0);
 	if (field(s, e->fs_type, sizeof(e->fs_type)) ||
 	    field(s, e->source, sizeof(e->source)))

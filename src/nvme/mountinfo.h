@@ -15,6 +15,7 @@ enum { MOUNTINFO_MAX = 8 * 1024 * 1024 };
 struct mountinfo_entry {
 	uint32_t id, parent, major, minor;
 	bool is_readonly; /* this mount, or its whole file system */
+	bool is_shared;	  /* what is mounted below goes on to its peers */
 	char root[NVME_PATH_MAX + 1], path[NVME_PATH_MAX + 1];
 	char fs_type[64], source[NVME_PATH_MAX + 1];
 };

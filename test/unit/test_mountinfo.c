@@ -33,7 +33,8 @@ Test(mountinfo, decodes_octal_and_optional_fields)
 	cr_assert_str_eq(e.path, "/mnt 2");
 	cr_assert_str_eq(e.source, "/dev/ro\tot");
 	cr_assert_str_eq(e.fs_type, "ext3");
-	cr_assert(e.is_readonly && e.id == 36 && e.parent == 35 && e.major == 98);
+	cr_assert(e.is_shared && e.is_readonly && e.id == 36 && e.parent == 35 &&
+		  e.major == 98);
 	cr_assert_eq(mountinfo_next(&s, &e), 0);
 }
 
@@ -46,7 +47,7 @@ Test(mountinfo, a_read_only_file_system_is_read_only)
 	cr_assert(e.is_readonly);
 	s = "36 35 98:0 / /m rw,relatime - ext4 /dev/x rw,root=1\n";
 	cr_assert_eq(mountinfo_next(&s, &e), 1);
-	cr_assert(!e.is_readonly);
+	cr_assert(!e.is_readonly && !e.is_shared);
 }
 
 Test(mountinfo, malformed_lines_are_an_error_and_never_no_mount)
