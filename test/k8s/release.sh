@@ -11,7 +11,7 @@ values() {
 		sidecars+="${sidecars:+, }\"$name\": {\"image\": {\"repository\": \"rds-csi.test/csi-$name\", \"tag\": \"lab\"}}"
 	done
 	cat <<-END
-	{"rds": {"managementIP": "10.98.0.1", "sshPort": 2222, "sshUser": "admin", "nvmePort": 4420},
+	{"rds": {"managementIP": "box.rds.test", "storageIP": "10.98.0.1", "sshPort": 2222, "sshUser": "admin", "nvmePort": 4420},
 	 "controller": {"image": {"repository": "localhost/rds-csi-controller", "tag": "lab"}},
 	 "node": {"image": {"repository": "localhost/rds-csi-node", "tag": "lab"}, "kubeletPath": "$D/kubelet",
 	  "extraArgs": ["--node-backend=loop", "--loop-exports=$D/box/exports", "--kubelet-registration=on"],

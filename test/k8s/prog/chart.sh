@@ -115,23 +115,47 @@ t_6_upgrade() {
 wrote_more() { [ "$(run upgrade 'wc -l </data/log')" -gt "$1" ]; }
 
 t_7_helm_test() {
-	h test $RELEASE --timeout 60s
+	if ! h test $RELEASE --timeout 60s; then
+		k -n $NS logs --all-containers --prefix -l "app.kubernetes.io/instance=$RELEASE" --tail=30
+		fail "helm test"
+	fi
 	eventually 60 all_is_empty
 }
+
+# What the node's container must have, and what is said when it has not.
+t_8_taken_away() {
+	local set pod said
+	set=$(k -n $NS get daemonset -l app.kubernetes.io/instance=$RELEASE -o name)
+	said=$(k -n $NS patch "$set" --dry-run=server --type=json -p '[{"op": "replace",
+		"path": "/spec/template/spec/containers/0/securityContext/privileged", "value": false}]' 2>&1 || true)
+	grep -F 'Bidirectional mount propagation is available only to privileged containers' <<<"$said" ||
+		fail "a container that is not privileged would do"
+	same "the mount of" "$(k -n $NS get "$set" -o 'jsonpath={.spec.template.spec.containers[0].volumeMounts[0].name}')" kubelet
+	k -n $NS patch "$set" --type=json -p '[{"op": "replace",
+		"path": "/spec/template/spec/containers/0/volumeMounts/0/mountPropagation", "value": "HostToContainer"}]'
+	eventually 40 says_why
+	pod=$(pod_of node)
+	same "readiness" "$(k -n $NS get pod "$pod" -o 'jsonpath={.status.containerStatuses[0].ready}')" false
+	k -n $NS rollout undo "$set"
+	k -n $NS rollout status "$set" --timeout 60s
+}
+says_why() { log_of node | grep -F 'needs mountPropagation: Bidirectional'; }
 
 t_9_uninstall() {
 	h uninstall $RELEASE --wait --timeout 60s
 	same "cluster-wide" "$(k get clusterroles,clusterrolebindings,csidrivers,storageclasses,priorityclasses -o name \
 		-l app.kubernetes.io/instance=$RELEASE)" ""
-	eventually 30 nothing_in_namespace
+	for _ in {1..30}; do nothing_in_namespace && break || sleep 1; done
+	same "in the namespace" "$(left_in_namespace)" ""
 	eventually 30 unregistered
 	check all_is_empty
 	same "in the kubelet's plugins_registry" "$(ls "$D/kubelet/plugins_registry")" ""
 }
 # But for what was there before, and the Leases, which are no release's: their holders made them.
-nothing_in_namespace() {
+left_in_namespace() {
 	k -n $NS get all,secrets,configmaps,serviceaccounts,roles,rolebindings,csistoragecapacities,networkpolicies,poddisruptionbudgets \
-		-o name | grep -vxE 'secret/rds-csi-secret|configmap/kube-root-ca.crt|serviceaccount/default' && return 1 || true
+		-o name | grep -vxE 'secret/rds-csi-secret|configmap/kube-root-ca.crt|serviceaccount/default' || true
 }
+nothing_in_namespace() { [ -z "$(left_in_namespace)" ]; }
 unregistered() { [ -z "$(k get csinode node-1 -o 'jsonpath={.spec.drivers[*].name}')" ]; }
 scenario
