@@ -124,11 +124,10 @@ entry() { # NODE KEY…
 keys_of() { k get csinode "$1" -o "jsonpath={range .spec.drivers[?(@.name==\"$DRIVER\")].topologyKeys[*]}{@}{\"\n\"}{end}" 2>/dev/null | sort | paste -sd' '; }
 has_keys() { [ "$(keys_of "$1")" = "$PLUGIN $ZONE" ]; }
 has_none() { [ -z "$(keys_of "$1")" ]; }
-# node-1 has its plugin, and no pod that could show it: nothing of ours runs there or is on record.
+# node-1 has its plugin, as far as anybody can tell. What ours has on record there stays.
 old_node_1() {
 	stop plugin-node-1
 	eventually 30 has_none node-1
-	rm -rf "$D/kubelet/plugins/$DRIVER/state"
 	entry node-1 "$ZONE"
 }
 # Ours takes its place. The other one's entry is still there when ours registers, as when it was

@@ -74,6 +74,10 @@ Test(check_args, help_needs_nothing_else)
 	cr_assert(args.is_help);
 	cr_assert_eq(PARSE("--print-reference"), 0);
 	cr_assert(args.is_reference);
+	cr_assert(!args.is_prove);
+	cr_assert_eq(PARSE(BOX, "--prove-fence"), 0, "%s", e.msg);
+	cr_assert(args.is_prove);
+	cr_assert_eq(PARSE(BOX, "--prove-fence=no"), -1);
 }
 
 /* ---- findings ---- */
