@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,26 @@ void prog_start(struct prog *p, const char *dir, const char *name,
 		child(p, argv, parent);
 }
 
+/* Of whatever it wrote, each line of its log is JSON; one that a kill cut is the last. */
+static void check_log(const char *path)
+{
+	static char line[16 * 1024];
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		json_t *v;
+
+		if (line[0] != '{' || !strchr(line, '\n'))
+			continue;
+		v = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		cr_assert(json_string_value(json_object_get(v, "msg")), "no log line: %s",
+			  line);
+		json_decref(v);
+	}
+	if (f)
+		fclose(f);
+}
+
 int prog_wait(struct prog *p)
 {
 	int status = 0;
@@ -54,6 +75,7 @@ int prog_wait(struct prog *p)
 	for (int ms = 0; ms < 30000; ms += POLL_MS) {
 		if (waitpid(p->pid, &status, WNOHANG) == p->pid) {
 			p->pid = 0;
+			check_log(p->err);
 			return WIFSIGNALED(status) ? 256 + WTERMSIG(status)
 						   : WEXITSTATUS(status);
 		}

@@ -16,7 +16,8 @@ struct prog {
 /* argv[0] is the program's path; the outputs go to dir/NAME.out and dir/NAME.err. */
 void prog_start(struct prog *p, const char *dir, const char *name,
 		const char *const *argv);
-/* The exit status, or 256 + the signal; fails the test after 30 s. */
+/* The exit status, or 256 + the signal; fails the test after 30 s, or when a line of a
+ * log in JSON among what it wrote is none. */
 int prog_wait(struct prog *p);
 bool prog_is_running(struct prog *p);
 /* prog_start and prog_wait. */
