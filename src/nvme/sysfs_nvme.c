@@ -197,7 +197,8 @@ static bool is_tcp(const char *root, const char *ctrl, char nqn[NVME_NQN_MAX + 1
 			  ctrl) == 0;
 }
 
-int sysfs_nvme_each(const char *root, bool (*each)(void *arg, const char *nqn), void *arg,
+int sysfs_nvme_each(const char *root,
+		    bool (*each)(void *arg, const char *ctrl, const char *nqn), void *arg,
 		    struct err *err)
 {
 	char path[256], nqn[NVME_NQN_MAX + 1];
@@ -211,7 +212,7 @@ int sysfs_nvme_each(const char *root, bool (*each)(void *arg, const char *nqn), 
 	if (!d)
 		return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
 	while ((e = readdir(d)))
-		if (is_tcp(root, e->d_name, nqn) && !each(arg, nqn))
+		if (is_tcp(root, e->d_name, nqn) && !each(arg, e->d_name, nqn))
 			break;
 	(void)closedir(d);
 	return 0;

@@ -51,8 +51,10 @@ int sysfs_nvme_find(const char *root, const struct nvme_wanted *wanted,
 int sysfs_nvme_read(const char *root, const struct nvme_wanted *wanted, const char *ctrl,
 		    struct nvme_session *ret);
 
-/* Calls each with the NQN of every TCP session until it says false. 0 or -1 as above. */
-int sysfs_nvme_each(const char *root, bool (*each)(void *arg, const char *nqn), void *arg,
+/* Calls each with the name and the NQN of every TCP session until it says false. 0 or -1
+ * as above. */
+int sysfs_nvme_each(const char *root,
+		    bool (*each)(void *arg, const char *ctrl, const char *nqn), void *arg,
 		    struct err *err);
 
 /* The block devices of one session, at most max of them, the first by name first. With

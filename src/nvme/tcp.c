@@ -362,10 +362,25 @@ static bool tcp_is_mounted(struct nvme *nvme, const char *path,
 	       strcmp(now, nqn) == 0;
 }
 
+struct names_only {
+	bool (*each)(void *arg, const char *nqn);
+	void *arg;
+};
+
+static bool on_session(void *arg, const char *ctrl, const char *nqn)
+{
+	const struct names_only *n = arg;
+
+	(void)ctrl;
+	return n->each(n->arg, nqn);
+}
+
 static int tcp_sessions(struct nvme *nvme, bool (*each)(void *arg, const char *nqn),
 			void *arg, struct err *err)
 {
-	return sysfs_nvme_each(nvme_tcp_of(nvme)->sys_root, each, arg, err);
+	struct names_only n = { each, arg };
+
+	return sysfs_nvme_each(nvme_tcp_of(nvme)->sys_root, on_session, &n, err);
 }
 
 static int tcp_traffic(struct nvme *nvme,

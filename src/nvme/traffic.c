@@ -1,7 +1,6 @@
 #include "nvme/traffic.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,42 +60,31 @@ static int read_path(const char *root, const char *ctrl, struct nvme_traffic *re
 	return rc;
 }
 
-/* One that is just being made or taken away has not all of its attributes. */
-static bool read_session(const char *root, const char *ctrl, char nqn[NVME_NQN_MAX + 1],
-			 struct nvme_traffic *ret)
-{
-	char text[32];
+struct walk {
+	const char *root;
+	bool (*each)(void *arg, const struct nvme_traffic *t);
+	void *arg;
+};
 
-	if (!str_starts_with(ctrl, "nvme") ||
-	    sysfs_attr(text, sizeof(text), "%s/class/nvme/%.23s/transport", root, ctrl) ||
-	    strcmp(text, "tcp") != 0 ||
-	    sysfs_attr(nqn, NVME_NQN_MAX + 1, "%s/class/nvme/%.23s/subsysnqn", root,
-		       ctrl) ||
-	    sysfs_attr(text, sizeof(text), "%s/class/nvme/%.23s/state", root, ctrl))
-		return false;
-	*ret = (struct nvme_traffic){ .nqn = nqn, .state = nvme_state_of(text) };
-	ret->has_device = read_path(root, ctrl, ret) == 0;
-	return true;
+/* One that is just being made or taken away has not all of its attributes. */
+static bool on_session(void *arg, const char *ctrl, const char *nqn)
+{
+	const struct walk *w = arg;
+	struct nvme_traffic t = { .nqn = nqn };
+	char state[32];
+
+	if (sysfs_attr(state, sizeof(state), "%s/class/nvme/%.23s/state", w->root, ctrl))
+		return true;
+	t.state = nvme_state_of(state);
+	t.has_device = read_path(w->root, ctrl, &t) == 0;
+	return w->each(w->arg, &t);
 }
 
 int traffic_sessions(const char *root,
 		     bool (*each)(void *arg, const struct nvme_traffic *t), void *arg,
 		     struct err *err)
 {
-	char path[256], nqn[NVME_NQN_MAX + 1];
-	struct nvme_traffic t;
-	struct dirent *e;
-	DIR *d;
+	struct walk w = { root, each, arg };
 
-	(void)snprintf(path, sizeof(path), "%s/class/nvme", root);
-	d = opendir(path);
-	if (!d && errno == ENOENT)
-		return 0;
-	if (!d)
-		return err_set(err, ERR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-	while ((e = readdir(d)))
-		if (read_session(root, e->d_name, nqn, &t) && !each(arg, &t))
-			break;
-	(void)closedir(d);
-	return 0;
+	return sysfs_nvme_each(root, on_session, &w, err);
 }

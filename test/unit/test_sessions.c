@@ -9,9 +9,10 @@
 static char found[512];
 static unsigned max_calls;
 
-static bool on_session(void *arg, const char *nqn)
+static bool on_session(void *arg, const char *ctrl, const char *nqn)
 {
 	(void)arg;
+	(void)ctrl;
 	strcat(strcat(found, nqn), " ");
 	return --max_calls > 0;
 }
