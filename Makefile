@@ -7,8 +7,9 @@ PREFIX ?= /usr/local
 V      ?= 0
 Q      := $(if $(filter 1,$(V)),,@)
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+RELEASE := $(shell tools/version)
+VERSION := $(word 1,$(RELEASE))
+COMMIT  := $(word 2,$(RELEASE))
 
 WARN  := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla -Wformat=2 \
 	 -Wstrict-prototypes -Wold-style-definition -Wmissing-prototypes -Wpointer-arith \
@@ -79,7 +80,7 @@ PROGBIN := $(PROGSRC:%.c=$(BUILD)/%)
 .SUFFIXES:
 ARCHS  ?=
 
-.PHONY: all deps image check-style format format-check clean help install programs tests
+.PHONY: all deps image dist check-style format format-check clean help install programs tests
 
 all: $(BIN)                     ## build rds-csi
 programs: $(BIN) $(SIM) $(PROGBIN)
@@ -96,6 +97,10 @@ install: $(BIN)                 ## install under $(DESTDIR)$(PREFIX)
 image:                          ## the images as OCI archives in build/image, for ARCHS (amd64, arm64; default: this machine's)
 	@tools/deps image
 	@tools/image/build $(ARCHS)
+
+DIST   ?= source chart images
+dist:                           ## a release in build/dist: source, chart, images that are made, SHA256SUMS; DIST="source chart" leaves some out
+	@tools/dist $(DIST)
 
 check-style:                    ## the include table, the size limits, banned calls
 	@tools/check-style
