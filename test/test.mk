@@ -34,6 +34,11 @@ asan:                           ## the test programs under ASan, UBSan and LSan
 	$(BUILDSUB) MODE=asan tests
 	$(SUB) MODE=asan run-tests
 
+.PHONY: test-image
+test-image:                     ## the images in build/image: they run, are complete, small, and pack to the same digest
+	@tools/deps test
+	@test/image/run
+
 demo:                           ## a volume's whole life on a simulated box, step by step
 	@tools/deps test
 	$(BUILDSUB) MODE=release programs
