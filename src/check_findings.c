@@ -267,8 +267,8 @@ static void say_way(struct findings *fs, const struct look_facts *f,
 	OK(LOGIN, "user %s is let in", c->rds_user);
 }
 
-/* A box that exports nothing listens nowhere: RouterOS opens the port with the first
- * export. */
+/* Linux' target listens from the first export on, and RouterOS is taken to do the same:
+ * a box that exports nothing may have the port closed. */
 static void say_refused(struct findings *fs, const struct look_facts *f,
 			const struct check_asked *a)
 {
