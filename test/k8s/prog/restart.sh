@@ -25,7 +25,7 @@ t_sixteen_attached() {
 	# The Lease of the one that was killed has to run out first.
 	local end=$((SECONDS + 30))
 	for ((i = 0; SECONDS < end; i++)); do
-		gauge=$(metric nvme_connections_active)
+		gauge=$(metric nvme_connections_active) || gauge= # it does not listen yet
 		case $gauge in '' | $N) ;; *) [ "$MODE" = off ] || fail "the gauge says $gauge" ;; esac
 		pv=$(ls "$D"/context.* | sed -n "$((i % N + 1))s/.*context\.//p")
 		code=$(publish_code "$pv" node-1)
