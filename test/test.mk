@@ -66,6 +66,7 @@ conformance:                    ## csi-sanity, the grpc-go interop client, h2spe
 docs: $(BIN)                    ## write the generated pages of docs/reference
 	@tools/docs $(BIN)
 
-docs-check: $(BIN)              ## fail where they are stale, or a link of any page leads nowhere
+docs-check: $(BIN)              ## fail where they are stale, a link of any page leads nowhere, or a table names what the program does not know
 	@tools/docs $(BIN) --check
 	@tools/doc-links
+	@tools/doc-names
