@@ -71,8 +71,10 @@ static void on_nvme(struct op *op)
 static void on_child(struct op *op)
 {
 	struct proc *proc = CONTAINER_OF(op, struct proc, op);
+	struct child *c = CONTAINER_OF(proc, struct child, proc);
 
-	op_unref_wake(&CONTAINER_OF(proc, struct child, proc)->prove->op);
+	c->prove->n_writing -= c != &c->prove->reader;
+	op_unref_wake(&c->prove->op);
 }
 
 static void on_timer(struct clock_timer *t)
@@ -132,6 +134,7 @@ static void start_child(struct prove *p, struct child *c, const char *verb,
 		.pass_fd = p->shared_fd,
 		.timeout_ms = is_writer ? CHILD_MS : READ_MS,
 	};
+	p->n_writing += is_writer;
 	op_ref(&p->op);
 	proc_start(&c->proc, on_child);
 }
@@ -425,14 +428,13 @@ static void make_table(void)
 	}
 }
 
-/* From REAPING on only what the state itself began has a reference. */
+/* Until REAPING the writers' references do not count. That a child's state is its last
+ * does not do: its handles may still be closing. */
 static bool is_over(const struct prove *p)
 {
-	if (p->op.state >= ST_REAPING && p->op.refs)
-		return false;
-	if (p->awaited)
-		return op_is_done(p->awaited);
-	return clock_now_ms(p->op.loop) >= p->until_ms;
+	unsigned others = p->op.state < ST_REAPING ? p->n_writing : 0;
+
+	return p->op.refs == others && clock_now_ms(p->op.loop) >= p->until_ms;
 }
 
 static void step(struct op *op)

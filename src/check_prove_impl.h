@@ -32,8 +32,9 @@ struct prove {
 	struct proc_registry children;
 	struct child writers[TRACK_WRITERS], reader;
 	struct clock_timer timer;
-	struct op *awaited; /* NULL: the timer, until until_ms, or nothing */
+	struct op *awaited; /* what a signal cancels; NULL: the timer, or nothing */
 	uint64_t until_ms;
+	unsigned n_writing; /* writers that run; each has a reference */
 	char id[ID_VOLUME], old_nqn[ID_NQN], new_nqn[ID_NQN], nonce[RDS_NONCE + 1];
 	char *version; /* 32 bytes, for the facts */
 	char seed[24], old_device[NVME_DEV_MAX + 1], new_device[NVME_DEV_MAX + 1];

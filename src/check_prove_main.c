@@ -16,6 +16,9 @@
 
 /* No controller's: none takes the scratch volume for its own. */
 #define CLUSTER "rds-csi-check-prove-fence"
+/* What has to be cleared away after a signal: a kernel may take a minute and a half to
+ * end a session whose target falls silent just then, and each step has its own end. */
+enum { END_MS = 300 * 1000 };
 
 static void on_done(struct op *op)
 {
@@ -180,8 +183,10 @@ int prove_main(const struct check_args *args)
 		 false);
 	json_set_alloc_funcs(mem_alloc, mem_free);
 	p.args = args;
-	if (loop_open(&p.loop, on_stop, &err) == 0 && make(&p, &err) == 0)
+	if (loop_open(&p.loop, on_stop, &err) == 0 && make(&p, &err) == 0) {
+		p.loop.guard_ms = END_MS;
 		status = run(&p);
+	}
 	if (err.code != ERR_OK)
 		(void)fprintf(stderr, "rds-csi check: %s\n", err.msg);
 	if (*p.dir)

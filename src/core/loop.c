@@ -64,7 +64,7 @@ static void on_signal(uv_signal_t *s, int signum)
 	if ((signum != SIGTERM && signum != SIGINT) || l->stop_signal)
 		return;
 	l->stop_signal = signum;
-	clock_timer_start(&l->uv, &l->guard, LOOP_GUARD_MS, on_guard);
+	clock_timer_start(&l->uv, &l->guard, l->guard_ms, on_guard);
 	l->on_stop(l);
 }
 
@@ -95,7 +95,7 @@ int loop_open(struct loop *l, void (*on_stop)(struct loop *l), struct err *err)
 	static const int signums[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
 	int rc;
 
-	*l = (struct loop){ .on_stop = on_stop };
+	*l = (struct loop){ .on_stop = on_stop, .guard_ms = LOOP_GUARD_MS };
 	(void)signal(SIGPIPE, SIG_IGN);
 	rc = uv_replace_allocator(mem_uv_alloc, mem_uv_realloc, mem_uv_calloc,
 				  mem_uv_free);

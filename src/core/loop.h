@@ -15,6 +15,7 @@ struct loop {
 	uv_signal_t signals[4];
 	int stop_signal; /* 0 until one came */
 	struct clock_timer guard;
+	uint64_t guard_ms; /* LOOP_GUARD_MS, or what main sets after loop_open */
 	void (*on_stop)(struct loop *l); /* called once, from the loop */
 	/* NULL, or told after each turn how long it was at work: so long everything else
 	 * had to wait. */

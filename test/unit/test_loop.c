@@ -177,3 +177,18 @@ Test(loop, the_guard_ends_a_process_whose_end_hangs, .exit_code = 1)
 	clock_advance(&l.uv, 1);
 	loop_leave(0); /* not reached */
 }
+
+Test(loop, the_guard_waits_as_long_as_main_says, .exit_code = 7)
+{
+	struct loop l;
+	struct err e;
+
+	log_open(LOG_ERROR + 1, true);
+	cr_assert_eq(loop_open(&l, on_stop, &e), 0);
+	l.guard_ms = 3 * LOOP_GUARD_MS;
+	clock_hold(&l.uv);
+	raise(SIGTERM);
+	turn(&l, 3);
+	clock_advance(&l.uv, 3 * LOOP_GUARD_MS - 1);
+	loop_leave(7); /* the guard's is 1 */
+}
