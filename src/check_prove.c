@@ -28,6 +28,7 @@ enum {
 	BEGUN = 50, /* blocks that must have been written before the fence */
 	CHILD_MS = 600 * 1000,
 	READ_MS = 60 * 1000,
+	LOOKS = 5, /* at a volume that changes while it is taken away */
 };
 
 enum {
@@ -426,6 +427,7 @@ static void make_table(void)
 		if (s < ST_CUTTING)
 			next[s] |= OP_BIT(ST_CUTTING);
 	}
+	next[ST_DELETING] |= OP_BIT(ST_LOOKING);
 }
 
 /* Until REAPING the writers' references do not count. That a child's state is its last
@@ -435,6 +437,12 @@ static bool is_over(const struct prove *p)
 	unsigned others = p->op.state < ST_REAPING ? p->n_writing : 0;
 
 	return p->op.refs == others && clock_now_ms(p->op.loop) >= p->until_ms;
+}
+
+/* A script that was cancelled may have run on and changed what was looked at. */
+static bool looks_again(struct prove *p)
+{
+	return p->is_there && p->n_looks++ < LOOKS;
 }
 
 static void step(struct op *op)
@@ -448,6 +456,8 @@ static void step(struct op *op)
 			phases[op->state].end(p);
 		if (op_failed(op) && to < ST_CUTTING)
 			to = ST_CUTTING;
+		if (op->state == ST_DELETING && looks_again(p))
+			to = ST_LOOKING;
 		p->awaited = NULL;
 		p->until_ms = 0;
 		clock_timer_stop(&p->timer);

@@ -41,6 +41,7 @@ struct prove {
 	struct rds_record record; /* to be written */
 	struct rds_volume volume; /* as the box showed it last */
 	bool is_there;		  /* it may be on the box */
+	unsigned n_looks;	  /* again, while it is cleared away */
 	int shared_fd;
 	struct track_shared *shared;
 	struct prove_facts facts;

@@ -162,6 +162,8 @@ static int run(struct prove *p)
 	if (p->op.err.code != ERR_OK)
 		(void)fprintf(stderr, "rds-csi check: the fence could not be tried: %s\n",
 			      p->op.err.msg);
+	if (p->is_there && p->left.code == ERR_OK)
+		(void)err_set(&p->left, ERR_ABORTED, "it is changed all the time");
 	if (p->left.code != ERR_OK)
 		(void)fprintf(
 			stderr,
