@@ -106,13 +106,6 @@ int child_wait(pid_t pid, unsigned timeout_ms)
 	return status;
 }
 
-int child_end(pid_t pid, int sig, unsigned timeout_ms)
-{
-	if (pid <= 0 || kill(pid, sig))
-		return -1;
-	return child_wait(pid, timeout_ms);
-}
-
 static char state_of(pid_t pid)
 {
 	char path[64], text[512], *p;
@@ -135,6 +128,34 @@ bool child_is_stopped(pid_t pid)
 	return state_of(pid) == 'T';
 }
 
+/* What a process that does not end is at: its file of the name, on one line. */
+static void tell(pid_t pid, const char *name)
+{
+	char path[64], text[1024];
+	ssize_t n = -1;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+	for (char *c = text; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	e2e_note("still there: pid %d: %s: %s", (int)pid, name, text);
+}
+
+static pid_t tell_all(pid_t pid)
+{
+	tell(pid, "stat");
+	tell(pid, "syscall");
+	tell(pid, "stack");
+	return 0;
+}
+
 /* Calls fn for each child of the process until it returns other than 0; that value. */
 static pid_t each_child(pid_t of, pid_t (*fn)(pid_t pid))
 {
@@ -154,6 +175,20 @@ static pid_t each_child(pid_t of, pid_t (*fn)(pid_t pid))
 	     t = strtok_r(NULL, " ", &save))
 		found = atoi(t) > 0 ? fn(atoi(t)) : 0;
 	return found;
+}
+
+int child_end(pid_t pid, int sig, unsigned timeout_ms)
+{
+	int status;
+
+	if (pid <= 0 || kill(pid, sig))
+		return -1;
+	status = child_wait(pid, timeout_ms);
+	if (status == -1) {
+		tell_all(pid);
+		(void)each_child(pid, tell_all);
+	}
+	return status;
 }
 
 static pid_t if_orphan(pid_t pid)

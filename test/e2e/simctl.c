@@ -77,7 +77,8 @@ static void forget(struct sim *s)
 void sim_stop(struct sim *s)
 {
 	if (s->pid > 0)
-		CHECK(child_end(s->pid, SIGTERM, 20000) == 0,
+		/* It gives the kernel 30 s to let its exports go. */
+		CHECK(child_end(s->pid, SIGTERM, 40000) == 0,
 		      "rds-sim did not end with 0");
 	forget(s);
 }

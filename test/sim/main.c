@@ -7,18 +7,9 @@
 #include "sim/control.h"
 #include "sim/server.h"
 
-static volatile int stop;
-
-static void on_term(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
 int main(int argc, char **argv)
 {
 	static struct server s;
-	struct sigaction sa = { .sa_handler = on_term }; /* no SA_RESTART: poll wakes */
 	struct sb stats = { 0 };
 	int rc;
 
@@ -29,11 +20,9 @@ int main(int argc, char **argv)
 	rand_seed(s.opt.seed ? s.opt.seed
 			     : (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32);
 	signal(SIGPIPE, SIG_IGN);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
 	if (server_open(&s) < 0)
 		return 1;
-	server_loop(&s, &stop);
+	server_loop(&s);
 	control_stats(&s, &stats);
 	fwrite(stats.p, 1, stats.len, stdout);
 	sb_fini(&stats);

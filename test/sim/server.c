@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,11 +109,27 @@ static int load_user_keys(struct server *s)
 	return 0;
 }
 
+static int stop_open(void)
+{
+	sigset_t stop;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	return signalfd(-1, &stop, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
 int server_open(struct server *s)
 {
 	uint16_t control_port = s->opt.control_port;
 
 	s->listen_fd = -1;
+	s->stop_fd = stop_open();
+	if (s->stop_fd < 0) {
+		perror("rds-sim: signalfd");
+		return -1;
+	}
 	if (schema_load(s->opt.schema) < 0)
 		return -1;
 	menu_init();
@@ -170,12 +188,14 @@ static int sooner(int a, int b)
 	return b < 0 || a < b ? a : b;
 }
 
-static void wait_for_work(struct server *s, int timeout)
+/* False: a signal asks for the end. */
+static bool wait_for_work(struct server *s, int timeout)
 {
 	struct pollfd
-		fds[1 + CONTROL_MAX_CONNS + 1 + NVMET_MAX_CHILDREN + 256 * CONN_FDS];
+		fds[2 + CONTROL_MAX_CONNS + 1 + NVMET_MAX_CHILDREN + 256 * CONN_FDS];
 	unsigned n = 0;
 
+	fds[n++] = (struct pollfd){ .fd = s->stop_fd, .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = s->listen_fd, .events = POLLIN };
 	n += control_poll(s, fds + n);
 	n += box_exports_poll(s->box, fds + n);
@@ -189,14 +209,14 @@ static void wait_for_work(struct server *s, int timeout)
 		timeout = sooner(timeout, 20);
 	timeout = sooner(timeout, box_exports_timeout(s->box));
 	poll(fds, n, timeout);
+	return !fds[0].revents;
 }
 
-void server_loop(struct server *s, const volatile int *stop)
+void server_loop(struct server *s)
 {
 	int timeout = -1, fd;
 
-	while (!*stop) {
-		wait_for_work(s, timeout);
+	while (wait_for_work(s, timeout)) {
 		while ((fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 			conn_accept(s, fd);
 		for (struct conn *c = s->conns; c; c = c->next)
@@ -225,5 +245,6 @@ void server_close(struct server *s)
 			ssh_bind_free(s->binds[i]);
 	if (s->listen_fd >= 0)
 		close(s->listen_fd);
+	close(s->stop_fd);
 	box_close(s->box);
 }

@@ -57,17 +57,19 @@ struct server {
 	ssh_bind binds[2];
 	ssh_key user_keys[MAX_USER_KEYS];
 	size_t n_user_keys;
-	int listen_fd;
+	int listen_fd, stop_fd;
 	uint16_t port;
 	struct conn *conns;
 	struct control *control;
 };
 
-/* -1 with a line on stderr. */
+/* -1 with a line on stderr. From its call on SIGTERM and SIGINT are blocked, here and in
+ * the children: they are read from a descriptor, so that one which comes just before the
+ * loop sleeps ends it too. */
 int server_open(struct server *s);
 void server_close(struct server *s);
-/* Runs until *stop. */
-void server_loop(struct server *s, const volatile int *stop);
+/* Runs until SIGTERM or SIGINT. */
+void server_loop(struct server *s);
 void server_drop_all(struct server *s);
 /* By the files as they are now, and what the box was told. */
 bool server_accepts(struct server *s, const char *user, struct ssh_key_struct *key);

@@ -24,7 +24,6 @@ struct t_net {
 static inline void t_child(struct t_net *t, const char *const *args, int out)
 {
 	static struct server s;
-	static volatile int stop;
 	const char *argv[32] = { "rds-sim", "--dir", t->dir, "--seed", "7" };
 	int argc = 5;
 
@@ -34,11 +33,10 @@ static inline void t_child(struct t_net *t, const char *const *args, int out)
 	if (!freopen("/dev/null", "w", stderr))
 		_exit(3);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGTERM, SIG_DFL);
 	opts_init(&s.opt);
 	if (opts_parse(&s.opt, argc, (char **)(uintptr_t)argv) || server_open(&s) < 0)
 		_exit(3);
-	server_loop(&s, &stop);
+	server_loop(&s);
 	_exit(0);
 }
 
