@@ -128,7 +128,7 @@ $(BUILD)/gen/%.o: $(GEN)/%.c Makefile
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c $< -o $@
 
-$(BUILD)/src/main.o $(BUILD)/src/app.o $(BUILD)/src/app_metrics.o $(BUILD)/src/check_prove_main.o: CPPFLAGS += -DRDS_CSI_VERSION='"$(VERSION)"' -DRDS_CSI_COMMIT='"$(COMMIT)"'
+$(BUILD)/src/main.o $(BUILD)/src/app.o $(BUILD)/src/app_metrics.o $(BUILD)/src/check/prove_main.o: CPPFLAGS += -DRDS_CSI_VERSION='"$(VERSION)"' -DRDS_CSI_COMMIT='"$(COMMIT)"'
 
 $(BUILD)/src/%.o: src/%.c Makefile | $(GENH)
 	@mkdir -p $(@D)

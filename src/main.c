@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "check/check.h"
 #include "core/mem.h"
 #include "core/pages.h"
 #include "csi/call.h"

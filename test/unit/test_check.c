@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "check_args.h"
-#include "check_findings.h"
+#include "check/args.h"
+#include "check/findings.h"
 
 static struct check_args args;
 static struct look_facts f;

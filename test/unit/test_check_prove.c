@@ -1,4 +1,4 @@
-#include "check_prove.h"
+#include "check/prove_report.h"
 
 #include <string.h>
 

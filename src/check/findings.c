@@ -1,11 +1,11 @@
-#include "check_findings.h"
+#include "check/findings.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "check_impl.h"
+#include "check/findings_impl.h"
 
 static const struct {
 	const char *name, *what;

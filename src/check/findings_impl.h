@@ -1,13 +1,13 @@
-#ifndef CHECK_IMPL_H
-#define CHECK_IMPL_H
-#include "check_findings.h"
+#ifndef CHECK_FINDINGS_IMPL_H
+#define CHECK_FINDINGS_IMPL_H
+#include "check/findings.h"
 #include "core/mem.h"
 
-/* For the files that make findings: check_findings.c (what is here: files and the way to
- * the box) and check_box.c (the box itself). */
+/* For the files that make findings: findings.c (what is here: files and the way to
+ * the box) and findings_box.c (the box itself). */
 void findings_say(struct findings *fs, enum finding_word word, enum finding_id id,
 		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* check_box.c */
+/* findings_box.c */
 void findings_of_box(struct findings *fs, const struct look_facts *f,
 		     const struct check_asked *asked);
 

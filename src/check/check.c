@@ -1,11 +1,11 @@
-#include "check.h"
+#include "check/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check_args.h"
-#include "check_findings.h"
-#include "check_prove.h"
+#include "check/args.h"
+#include "check/findings.h"
+#include "check/prove_main.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "rds/look.h"

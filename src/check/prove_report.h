@@ -1,16 +1,10 @@
-#ifndef CHECK_PROVE_H
-#define CHECK_PROVE_H
-#include "check_args.h"
+#ifndef CHECK_PROVE_REPORT_H
+#define CHECK_PROVE_REPORT_H
 #include "core/buf.h"
 #include "nvme/track.h"
 
-/* `rds-csi check --prove-fence`: a whole fence on a scratch volume of the real box, with
- * a live writer on this machine, and whether any of its writes arrived afterwards. */
-enum prove_status { PROVE_PROVEN, PROVE_LEAKS, PROVE_BAD_FLAG, PROVE_UNTRIED };
-
-int prove_main(const struct check_args *args);
-
-/* What one run has seen. Times of CLOCK_MONOTONIC, in ms. */
+/* What one run of `rds-csi check --prove-fence` has seen, and what is said of it. Pure.
+ * Times of CLOCK_MONOTONIC, in ms. */
 struct prove_facts {
 	const char *routeros, *kernel, *driver;
 	uint64_t settle_ms, watched_ms;
@@ -23,9 +17,9 @@ struct prove_facts {
 };
 
 /* Blocks that changed between the two readings, or that a writer was told of after the
- * new name had been read back. Pure. */
+ * new name had been read back. */
 unsigned prove_arrived(const struct prove_facts *f);
 bool prove_is_accepted_late(const struct prove_facts *f);
-/* Sentences and one line of JSON. -1 for lack of memory. Pure. */
+/* Sentences and one line of JSON. -1 for lack of memory. */
 int prove_report(const struct prove_facts *f, struct buf *out);
 #endif

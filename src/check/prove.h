@@ -1,13 +1,14 @@
-#ifndef CHECK_PROVE_IMPL_H
-#define CHECK_PROVE_IMPL_H
-#include "check_prove.h"
+#ifndef CHECK_PROVE_H
+#define CHECK_PROVE_H
+#include "check/args.h"
+#include "check/prove_report.h"
 #include "core/loop.h"
 #include "core/proc.h"
 #include "csi/controller/fence.h"
 #include "csi/ids.h"
 #include "nvme/nvme.h"
 
-/* What check_prove.c (the op) and check_prove_main.c (who makes it) share. */
+/* The op of `rds-csi check --prove-fence`. prove_main makes it and all that it uses. */
 #define PROVE_NODE "prove-fence"
 enum { PROVE_WATCH_MS = 12000 };
 

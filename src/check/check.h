@@ -1,5 +1,5 @@
-#ifndef CHECK_H
-#define CHECK_H
+#ifndef CHECK_CHECK_H
+#define CHECK_CHECK_H
 
 /* `rds-csi check`: looks at the box from where it runs and says, one line a finding, what
  * is well and what is missing, with what to do. Changes nothing on the box. */

@@ -1,4 +1,4 @@
-#include "check_prove_impl.h"
+#include "check/prove_main.h"
 
 #include <dirent.h>
 #include <jansson.h>
@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "check/prove.h"
 #include "core/mem.h"
 #include "nvme/tcp.h"
 #include "rds/ros.h"

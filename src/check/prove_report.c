@@ -1,6 +1,6 @@
-#include <inttypes.h>
+#include "check/prove_report.h"
 
-#include "check_prove.h"
+#include <inttypes.h>
 
 unsigned prove_arrived(const struct prove_facts *f)
 {

@@ -1,4 +1,4 @@
-#include "check_args.h"
+#include "check/args.h"
 
 #include <string.h>
 

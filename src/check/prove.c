@@ -14,7 +14,7 @@
  * is always done, each as far as there is something to undo, and what fails there is told
  * beside (left). The volume bears a cluster id of its own, so that no controller takes
  * it for its own. Writes that hang in the kernel end when the old session is cut. */
-#include "check_prove_impl.h"
+#include "check/prove.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
+#include "check/findings_impl.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "check_impl.h"
 
 #define NEEDED "ssh,read,write,test,ftp"
 
