@@ -162,9 +162,10 @@ static enum verdict judge_create(const struct judge_answer *a, struct err *err)
 	}
 }
 
+/* Of a pool that is not mounted nothing is seen, and it will be there again. */
 static enum verdict judge_delete(const struct judge_answer *a, struct err *err)
 {
-	if (a->has_number && a->number == 0)
+	if (a->has_number && a->number == 0 && a->fault != ROS_FAULT_POOL)
 		return VERDICT_DONE;
 	if (a->fault == ROS_FAULT_TIMED_OUT)
 		return VERDICT_CHECK;

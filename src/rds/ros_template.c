@@ -71,6 +71,9 @@
 #define OFF \
 	"/disk/set $v1 nvme-tcp-export=\"no\";" \
 	":if ([/disk get $v1 nvme-tcp-export]) " E("still")
+/* Right before the size is set: what others have made larger meanwhile must not become
+ * smaller. */
+#define SMALLER(disk, size) "([:tonum [/disk get " disk " size]] < " size ")"
 #define POOL \
 	":local v4 [/disk find where slot=%O and mounted " \
 	"and (mount-point=%M or mount-point=%N)];" \
@@ -157,7 +160,8 @@ const char *const ros_templates[ROS_T_N] = {
 		    SPACE("($v7 - $v5)")
 		    ADD("")
 		    ":local v0 [/disk find where slot=$v6];"
-		    ":if ($v5 < $v7) do={/disk/set $v0 file-size=$v7}")
+		    ":if (($v5 < $v7) and " SMALLER("$v0", "$v7") ") "
+		    "do={/disk/set $v0 file-size=$v7}")
 		BACK,
 
 	[ROS_T_PUBLISH] = PUBLISH(SHAPE, CAS, "%Q", STILL, WRITE) BACK,
@@ -197,7 +201,7 @@ const char *const ros_templates[ROS_T_N] = {
 		    ":local v5 [:tonum [/disk get $v1 size]];"
 		    ":if ($v5 < %S) do={" POOL SPACE("(%S - $v5)")
 		    ":if (!([/disk get $v1 mounted])) do={" NO_MOUNT "};"
-		    "/disk/set $v1 file-size=%Z}")
+		    ":if " SMALLER("$v1", "%S") " do={/disk/set $v1 file-size=%Z}}")
 		BACK,
 
 	/* Mounted, the box has the file system's blocks in its own hands, and unmounting
@@ -218,7 +222,7 @@ const char *const ros_templates[ROS_T_N] = {
 		":local v6 %I;:local v0 (\"vol-\".$v6);:local v8 {(%a.$v6.%b)",
 	[ROS_T_DELETE_PATH] = ";(%a.$v6.%b)",
 	[ROS_T_DELETE_ITEM] =
-		"};:onerror v9 in={"
+		"};:onerror v9 in={" POOL
 		":local v1 [/disk find where slot=$v6];"
 		":if ([:len $v1] > 0) do={"
 		":if ([:len [/disk find where slot=$v6 and type=\"file\"]] != 1) " E("shape")

@@ -248,6 +248,37 @@ Test(rds_edges, a_delete_finds_what_lies_there_without_a_disk)
 	t_box_close(&b);
 }
 
+/* Nothing is seen of an image on a pool that is not mounted, and that proves nothing. */
+Test(rds_edges, nothing_counts_as_deleted_while_the_pool_is_not_mounted)
+{
+	static const enum rds_layout layouts[] = { RDS_LAYOUT_SUBVOLUME,
+						   RDS_LAYOUT_FILE };
+	struct t_req q;
+
+	t_box_open(&b, NULL);
+	t_box_connect(&b);
+	for (unsigned i = 0; i < 4; i++) {
+		t_req_init(&q, RDS_CREATE, "pvc-1");
+		q.req.layout = layouts[i / 2];
+		t_req_run(&b, &q);
+		cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+		if (i % 2) /* no disk is left that tells of the image */
+			cr_assert_eq(strlen(t_box_script(&b, "/disk/remove \"pvc-1\"")),
+				     0);
+		t_box_fault(&b, "pool-away=1");
+		t_req_delete(&b, &q, "pvc-1");
+		t_req_run(&b, &q);
+		cr_assert_eq(q.err.code, ERR_PRECONDITION, "%u: %s", i, q.err.msg);
+		cr_assert_eq(t_box_stat(&b, "disks"), !(i % 2));
+		t_box_fault(&b, "clear");
+		t_req_delete(&b, &q, "pvc-1");
+		t_req_run(&b, &q);
+		cr_assert_eq(q.err.code, ERR_OK, "%s", q.err.msg);
+		cr_assert_eq(t_box_stat(&b, "files"), 0);
+	}
+	t_box_close(&b);
+}
+
 Test(rds_edges, a_hostile_id_never_reaches_the_box)
 {
 	static const char *const ids[] = { "",		 "a b",	 "a\"b", "$x",

@@ -2,11 +2,8 @@
 
 #include <string.h>
 
-#include <string.h>
-
-/* A delete that the box holds up after any of its statements, its connection cut, while
- * the volume is deleted by a second one and made again under the same id. Then the first
- * one goes on. */
+/* A command line that the box holds up after any of its statements, its connection cut,
+ * while others change the volume. Then it goes on. */
 static struct t_box b;
 
 static void must(struct t_req *q)
@@ -30,25 +27,29 @@ static bool is_paused(void)
 		      "\"pause-at-statement\":-1") != NULL;
 }
 
-/* A delete on its way, held up after so many statements; false when it ended before. The
- * driver waits for it no longer. */
-static bool hold_up(unsigned at)
+/* A request on its way, held up after so many statements of the script that has this
+ * text; false when it ended before. The driver waits for it no longer. */
+static bool hold_up(struct t_req *q, unsigned at, const char *match)
 {
-	char fault[64];
-	struct t_req q;
+	char fault[80];
 
-	t_req_delete(&b, &q, "pvc-1");
-	snprintf(fault, sizeof(fault), "pause-at-statement=%u&match=vol-", at);
+	snprintf(fault, sizeof(fault), "pause-at-statement=%u&match=%s", at, match);
 	t_box_fault(&b, fault);
-	t_req_start(&b, &q);
-	while (!q.dones && !is_paused())
+	t_req_start(&b, q);
+	while (!q->dones && !is_paused())
 		uv_run(&b.l.uv, UV_RUN_NOWAIT);
-	if (q.dones)
+	if (q->dones)
 		return false;
-	op_cancel(&q.req.op, ERR_CANCELLED);
-	t_req_wait(&b, &q);
-	cr_assert(q.req.is_outcome_unknown);
+	op_cancel(&q->req.op, ERR_CANCELLED);
+	t_req_wait(&b, q);
+	cr_assert(q->req.is_outcome_unknown);
 	return true;
+}
+
+static void go_on(void)
+{
+	t_box_fault(&b, "clear");
+	t_run_until(&b.l, t_box_stat(&b, "execs_now") == 0);
 }
 
 static void delete (void)
@@ -83,7 +84,8 @@ static unsigned run_layout(enum rds_layout layout, bool is_held)
 
 	for (at = 1;; at++) {
 		create(&q, layout);
-		if (!hold_up(at))
+		t_req_delete(&b, &q, "pvc-1");
+		if (!hold_up(&q, at, "vol-"))
 			break;
 		delete ();
 		create(&q, layout);
@@ -93,8 +95,7 @@ static unsigned run_layout(enum rds_layout layout, bool is_held)
 			must(&q);
 			made = q.req.volume;
 		}
-		t_box_fault(&b, "clear");
-		t_run_until(&b.l, t_box_stat(&b, "execs_now") == 0);
+		go_on();
 		check(&made, at);
 		if (is_held) {
 			t_req_change(&q, RDS_UNPUBLISH, &made);
@@ -114,5 +115,83 @@ Test(rds_late, a_delete_held_up_anywhere_takes_no_newer_volume)
 		cr_assert_gt(run_layout(RDS_LAYOUT_SUBVOLUME, is_held), 15);
 		cr_assert_gt(run_layout(RDS_LAYOUT_FILE, is_held), 15);
 	}
+	t_box_close(&b);
+}
+
+static void grow(struct t_req *q, unsigned gib)
+{
+	t_req_init(q, RDS_GROW, "pvc-1");
+	q->req.size_bytes = (uint64_t)gib << 30;
+}
+
+static void is_as_large(unsigned at)
+{
+	struct t_req q;
+
+	t_req_init(&q, RDS_GET, "pvc-1");
+	must(&q);
+	cr_assert_eq(q.req.volume.size_bytes, UINT64_C(4) << 30, "statement %u", at);
+}
+
+/* What the host has written behind the smaller size would be gone. The box here refuses
+ * to make a file smaller, and counts that it was asked to. All that may be left is the
+ * step from the last comparison to the write. */
+static void shrank_nowhere_else(void)
+{
+	cr_assert_leq(t_box_stat(&b, "shrinks"), 1);
+}
+
+Test(rds_late, a_growth_held_up_anywhere_shrinks_nothing)
+{
+	struct t_req q;
+	unsigned at;
+
+	t_box_open(&b, "--run-on-after-cut 60");
+	t_box_connect(&b);
+	for (at = 1;; at++) {
+		create(&q, RDS_LAYOUT_SUBVOLUME);
+		grow(&q, 2);
+		if (!hold_up(&q, at, "file-size"))
+			break;
+		grow(&q, 4);
+		must(&q);
+		go_on();
+		is_as_large(at);
+		delete ();
+	}
+	cr_assert_gt(at, 30);
+	shrank_nowhere_else();
+	t_box_close(&b);
+}
+
+/* An image without a disk, which a create adopts and grows. */
+Test(rds_late, an_adoption_held_up_anywhere_shrinks_nothing)
+{
+	struct t_req q;
+	unsigned at, n_there = 0;
+
+	t_box_open(&b, "--run-on-after-cut 60 --pool-fs xfs");
+	t_box_connect(&b);
+	for (at = 1;; at++) {
+		cr_assert_eq(strlen(t_box_script(
+				     &b,
+				     "/disk/add type=\"file\" slot=\"x\" "
+				     "file-size=\"1073741824\" file-path=\"/storage-"
+				     "pool/metal-csi/pvc-1.img\";/disk/remove \"x\"")),
+			     0);
+		t_req_init(&q, RDS_CREATE, "pvc-1");
+		q.req.size_bytes = UINT64_C(2) << 30;
+		if (!hold_up(&q, at, "larger"))
+			break;
+		grow(&q, 4);
+		t_req_run(&b, &q);
+		n_there += q.req.outcome == RDS_OK;
+		go_on();
+		if (q.req.outcome == RDS_OK)
+			is_as_large(at);
+		delete ();
+	}
+	cr_assert_gt(n_there, 1);
+	shrank_nowhere_else();
 	t_box_close(&b);
 }

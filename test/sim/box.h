@@ -83,7 +83,7 @@ struct event {
 };
 
 struct box_stats {
-	uint64_t connections, channels, execs, execs_failed, unknown;
+	uint64_t connections, channels, execs, execs_failed, unknown, shrinks;
 	unsigned channels_now, channels_peak, execs_now, execs_peak, sessions_now;
 };
 
@@ -108,7 +108,7 @@ struct box {
 	uint64_t charged;
 	struct subvol *sv_first, *sv_last, *svs[BOX_HASH];
 	unsigned next_subvol, n_subvols, n_nested; /* nested: with "/" in the full name */
-	bool real_btrfs, no_space;
+	bool real_btrfs, no_space, is_pool_away;
 	int64_t *timeouts; /* so many changes are done and reported as timed out */
 	struct global *globals;
 	int log_fd;

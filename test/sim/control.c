@@ -71,13 +71,13 @@ void control_stats(struct server *s, struct sb *out)
 		"{\"connections\":%llu,\"connections_now\":%u,\"channels\":%llu,"
 		"\"channels_peak\":%u,\"execs\":%llu,\"execs_now\":%u,\"execs_peak\":%u,"
 		"\"execs_failed\":%llu,\"disks\":%u,\"files\":%u,\"subvolumes\":%u,"
-		"\"unknown\":%llu,\"history\":%llu,\"free\":%llu}\n",
+		"\"unknown\":%llu,\"shrinks\":%llu,\"history\":%llu,\"free\":%llu}\n",
 		(unsigned long long)st->connections, st->sessions_now,
 		(unsigned long long)st->channels, st->channels_peak,
 		(unsigned long long)st->execs, st->execs_now, st->execs_peak,
 		(unsigned long long)st->execs_failed, files, b->n_images, b->n_subvols,
-		(unsigned long long)st->unknown, (unsigned long long)b->n_events,
-		(unsigned long long)box_free(b));
+		(unsigned long long)st->unknown, (unsigned long long)st->shrinks,
+		(unsigned long long)b->n_events, (unsigned long long)box_free(b));
 }
 
 /* All of a disk, by the same properties as print detail as-value, and what only a judge
@@ -179,6 +179,7 @@ static int set_faults(struct server *s, char *query, struct sb *out)
 		}
 	}
 	s->box->no_space = s->fault.no_space != 0;
+	s->box->is_pool_away = s->fault.pool_away != 0;
 	if (s->fault.cut_in != had_in || s->fault.cut_out != had_out)
 		server_arm_now(s);
 	sb_adds(out, "ok\n");
@@ -207,6 +208,7 @@ static void clear_faults(struct server *s, struct sb *out)
 {
 	fault_clear(&s->fault, &s->opt.fault);
 	s->box->no_space = s->fault.no_space != 0;
+	s->box->is_pool_away = s->fault.pool_away != 0;
 	sched_resume(&s->sched);
 	sb_adds(out, "ok\n");
 }

@@ -78,8 +78,10 @@ static int set_file_size(struct run *r, struct disk *d, const char *text)
 	parse_size(arena_dup(&r->a, text, strlen(text)), &bytes);
 	if (!d->path)
 		return run_error(r, NULL, "failure: not a file disk");
-	if (bytes < d->file_size)
+	if (bytes < d->file_size) {
+		b->stats.shrinks++;
 		return run_error(r, NULL, "failure: can not shrink file");
+	}
 	if (bytes == d->file_size)
 		return 0;
 	if (bytes - d->file_size > box_free(b))

@@ -38,6 +38,8 @@ static const struct {
 	  "its next "
 	  "statement; on: an hour" },
 	{ "no-space", offsetof(struct fault, no_space), "1: the pool has no free byte" },
+	{ "pool-away", offsetof(struct fault, pool_away),
+	  "1: the pool is not mounted; its files and subvolumes are not seen" },
 	{ "action-timeout", offsetof(struct fault, action_timeout),
 	  "the next N changes are made, and answered with 'action timed out … (13)'" },
 	{ "host-key", offsetof(struct fault, other_host_key),

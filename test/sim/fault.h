@@ -29,7 +29,7 @@ struct fault {
 	int64_t run_on_s;	/* a cut script lives on for so long; 0: dies at its next
 				 * statement */
 	int64_t action_timeout; /* so many changes are done and reported as timed out */
-	int64_t no_space, other_host_key, drip_ms;
+	int64_t no_space, pool_away, other_host_key, drip_ms;
 	int64_t die_at, die_after_mutation, pause_at, error_at;
 	int64_t interleave, export_lag;
 	char match[128]; /* only execs whose line has this text */

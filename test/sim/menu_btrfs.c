@@ -9,7 +9,7 @@
 
 static bool has_btrfs(const struct run *r)
 {
-	return !strcmp(r->box->opt.pool_fs, "btrfs");
+	return !strcmp(r->box->opt.pool_fs, "btrfs") && !r->box->is_pool_away;
 }
 
 static const char fs_uuid[] = "7f0a3c52-9a11-4be4-8d0e-5c1d5b7f2e10";

@@ -181,7 +181,7 @@ static struct value get_hardware(struct run *r, const struct disk *d, const char
 	return v_nothing();
 }
 
-static struct value get_flag(const struct disk *d, const char *prop)
+static struct value get_flag(struct run *r, const struct disk *d, const char *prop)
 {
 	static const char *const off[] = {
 		"acquired",	      "empty",	   "formatting",	   "raid-member",
@@ -191,7 +191,7 @@ static struct value get_flag(const struct disk *d, const char *prop)
 	if (!strcmp(prop, "nvme-tcp-export"))
 		return v_bool(d->is_exported);
 	if (!strcmp(prop, "mounted"))
-		return v_bool(d->is_mounted);
+		return v_bool(d->is_mounted && !(d->is_pool && r->box->is_pool_away));
 	if (!strcmp(prop, "block-device"))
 		return v_bool(true);
 	for (size_t i = 0; i < sizeof off / sizeof *off; i++)
@@ -236,7 +236,7 @@ static struct value disk_get(struct run *r, void *row, const char *prop, int ind
 	if (v.t == V_NOTHING)
 		v = get_common(r, d, prop);
 	if (v.t == V_NOTHING)
-		v = get_flag(d, prop);
+		v = get_flag(r, d, prop);
 	for (size_t i = 0; v.t == V_NOTHING && i < sizeof defaults / sizeof *defaults;
 	     i++)
 		if (!strcmp(defaults[i].prop, prop) &&

@@ -23,7 +23,8 @@ static int stat_name(struct run *r, const char *name, struct stat *st)
 {
 	char host[1024];
 
-	if (strcmp(name, r->box->opt.mount_point) != 0 && !box_pool_path(r->box, name))
+	if (r->box->is_pool_away ||
+	    (strcmp(name, r->box->opt.mount_point) != 0 && !box_pool_path(r->box, name)))
 		return -1;
 	box_host_path(r->box, name, host, sizeof host);
 	return lstat(host, st);
@@ -157,6 +158,8 @@ static void file_list(struct run *r, const struct hints *h, struct rows *out)
 			rows_add(r, out, row);
 		return;
 	}
+	if (r->box->is_pool_away)
+		return;
 	rows_add(r, out, r->box->opt.mount_point);
 	list_dir(r, r->box->opt.mount_point, out, 0);
 }
