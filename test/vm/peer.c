@@ -14,7 +14,7 @@
 
 #include "vm/kern.h"
 
-enum { PORT = 7000, MEET_MS = 120000 };
+enum { PORT = 7000, MEET_MS = 360000 };
 
 static int fd = -1;
 static char held[PEER_LINE]; /* received, not heard yet */
