@@ -50,25 +50,16 @@ static int build_controller(struct app *a, struct err *err)
 {
 	const struct config *c = &a->config;
 	bool has_kube = c->kubernetes == CONFIG_KUBERNETES_ON;
-	struct ros_conf conf = {
-		.address = c->rds_address,
-		.port = (uint16_t)c->rds_port,
-		.user = c->rds_user,
-		.key_file = c->rds_key_file,
-		.host_key_file = *c->rds_host_key ? c->rds_host_key : NULL,
-		.is_insecure = c->rds_insecure,
-		.base = c->volume_base,
-		.is_cluster_awaited = has_kube,
-		.max_sessions = (unsigned)c->rds_sessions,
-		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
-		/* Nobody could ask for them. */
-		.figures_interval_ms = *c->metrics_address ? c->figures_interval_ms : 0,
-		/* With Kubernetes a PV of ours decides, and the controller knows them. */
-		.adopt_unmarked = c->adopt_unmarked || has_kube,
-	};
+	struct ros_conf conf = ros_conf_of(c);
 
 	if (has_kube && build_kube(a, err))
 		return -1;
+	conf.is_cluster_awaited = has_kube;
+	conf.max_sessions = (unsigned)c->rds_sessions;
+	/* Nobody could ask for them. */
+	conf.figures_interval_ms = *c->metrics_address ? c->figures_interval_ms : 0;
+	/* With Kubernetes a PV of ours decides, and the controller knows them. */
+	conf.adopt_unmarked = c->adopt_unmarked || has_kube;
 	conf.cluster_id = a->csi.cluster_id;
 	if (ros_new(&a->csi.rds, &a->loop.uv, &conf, err))
 		return -1;
@@ -110,9 +101,7 @@ static int build_tcp(struct app *a, struct err *err)
 		.refusal_settle_ms = (unsigned)c->refusal_settle_ms,
 	};
 
-	id_host_uuid(c->node_id, a->host_id);
-	(void)snprintf(a->host_nqn, sizeof(a->host_nqn),
-		       "nqn.2014-08.org.nvmexpress:uuid:%s", a->host_id);
+	id_host(c->node_id, a->host_id, a->host_nqn);
 	if (*c->host_id)
 		(void)snprintf(a->host_id, sizeof(a->host_id), "%s", c->host_id);
 	if (*c->host_nqn)

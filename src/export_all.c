@@ -118,11 +118,6 @@ static int take_one(struct all *a, int argc, char **argv, int *at, struct err *e
 	return add_even(a, argv[++*at], err) ? -1 : 1;
 }
 
-static const char *get_env(const char *name)
-{
-	return getenv(name);
-}
-
 static int parse(struct all *a, int argc, char **argv, struct err *err)
 {
 	static char controller[] = "--controller";
@@ -140,7 +135,7 @@ static int parse(struct all *a, int argc, char **argv, struct err *err)
 			return err_set(err, ERR_INVALID, "too many arguments");
 		args[n++] = argv[i];
 	}
-	return config_parse(&a->config, n, args, get_env, err);
+	return config_parse(&a->config, n, args, getenv, err);
 }
 
 /* ---- what is told ---- */
@@ -397,21 +392,12 @@ static int build(struct all *a, struct err *err)
 		.kubeconfig = *c->kubeconfig ? c->kubeconfig : NULL,
 		.user_agent = "rds-csi",
 	};
-	const struct ros_conf conf = {
-		.address = c->rds_address,
-		.port = (uint16_t)c->rds_port,
-		.user = c->rds_user,
-		.key_file = c->rds_key_file,
-		.host_key_file = *c->rds_host_key ? c->rds_host_key : NULL,
-		.is_insecure = c->rds_insecure,
-		.base = c->volume_base,
-		.cluster_id = a->cluster_id,
-		.is_cluster_awaited = has_kube,
-		.max_sessions = 1,
-		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
-	};
+	struct ros_conf conf = ros_conf_of(c);
 
 	(void)snprintf(a->cluster_id, sizeof(a->cluster_id), "%s", c->cluster_id);
+	conf.cluster_id = a->cluster_id;
+	conf.is_cluster_awaited = has_kube;
+	conf.max_sessions = 1;
 	if (ros_new(&a->rds, &a->loop.uv, &conf, err))
 		return -1;
 	lease_name(c->driver_name, a->lease_name);

@@ -358,11 +358,6 @@ static int print_metrics(void)
 	return 0;
 }
 
-static const char *get_env(const char *name)
-{
-	return getenv(name);
-}
-
 int main(int argc, char **argv)
 {
 	static struct app app;
@@ -376,7 +371,7 @@ int main(int argc, char **argv)
 		loop_leave(check_main(argc - 1, argv + 1));
 	if (argc > 1 && strcmp(argv[1], "export-all") == 0)
 		loop_leave(export_all_main(argc - 1, argv + 1));
-	if (config_parse(&app.config, argc, argv, get_env, &err)) {
+	if (config_parse(&app.config, argc, argv, getenv, &err)) {
 		(void)fprintf(stderr, "rds-csi: %s\n", err.msg);
 		loop_leave(EXIT_FLAG);
 	}

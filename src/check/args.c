@@ -80,7 +80,7 @@ static int set(struct check_args *a, unsigned i, const char *value, struct err *
 }
 
 int check_args(struct check_args *a, int argc, char **argv,
-	       const char *(*get_env)(const char *name), struct err *err)
+	       char *(*get_env)(const char *name), struct err *err)
 {
 	static char controller[] = "--controller";
 	char *rest[CHECK_ARGS_MAX + 2] = { argv[0], controller };

@@ -19,5 +19,5 @@ enum { CHECK_ARGS_MAX = 200 };
 /* argv[0] is "check". 0, or -1 with one line that names the flag at fault; is_help or
  * is_reference: nothing else is valid. */
 int check_args(struct check_args *a, int argc, char **argv,
-	       const char *(*get_env)(const char *name), struct err *err);
+	       char *(*get_env)(const char *name), struct err *err);
 #endif

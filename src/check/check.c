@@ -34,11 +34,6 @@ struct check {
 	struct findings findings;
 };
 
-static const char *get_env(const char *name)
-{
-	return getenv(name);
-}
-
 static int print_reference(void)
 {
 	struct buf text;
@@ -129,7 +124,7 @@ int check_main(int argc, char **argv)
 	log_open(LOG_ERROR, false);
 	(void)uv_replace_allocator(mem_uv_alloc, mem_uv_realloc, mem_uv_calloc,
 				   mem_uv_free);
-	if (check_args(&c.args, argc, argv, get_env, &err)) {
+	if (check_args(&c.args, argc, argv, getenv, &err)) {
 		(void)fprintf(stderr, "rds-csi check: %s\n", err.msg);
 		return CHECK_BAD_FLAG;
 	}

@@ -33,20 +33,10 @@ static void on_stop(struct loop *l)
 
 static int make_box(struct prove *p, struct err *err)
 {
-	const struct config *c = &p->args->config;
-	const struct ros_conf conf = {
-		.address = c->rds_address,
-		.port = (uint16_t)c->rds_port,
-		.user = c->rds_user,
-		.key_file = c->rds_key_file,
-		.host_key_file = *c->rds_host_key ? c->rds_host_key : NULL,
-		.is_insecure = c->rds_insecure,
-		.base = c->volume_base,
-		.cluster_id = CLUSTER,
-		.max_sessions = 2,
-		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
-	};
+	struct ros_conf conf = ros_conf_of(&p->args->config);
 
+	conf.cluster_id = CLUSTER;
+	conf.max_sessions = 2;
 	return ros_new(&p->csi.rds, &p->loop.uv, &conf, err);
 }
 
@@ -66,9 +56,7 @@ static int make_node(struct prove *p, struct err *err)
 		p->dir[0] = '\0';
 		return -1;
 	}
-	id_host_uuid(p->id, p->host_id);
-	(void)snprintf(p->host_nqn, sizeof(p->host_nqn),
-		       "nqn.2014-08.org.nvmexpress:uuid:%s", p->host_id);
+	id_host(p->id, p->host_id, p->host_nqn);
 	p->nvme = nvme_tcp_new(&p->loop.uv, &conf, err);
 	return p->nvme ? 0 : -1;
 }

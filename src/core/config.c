@@ -234,8 +234,7 @@ static int set_defaults(struct config *c, struct err *err)
 	return 0;
 }
 
-static int read_env(struct config *c, const char *(*get_env)(const char *name),
-		    struct err *err)
+static int read_env(struct config *c, char *(*get_env)(const char *name), struct err *err)
 {
 	static const char name[] = "CSI_MANAGED_NQN_PREFIX";
 	const char *v = get_env(name);
@@ -251,7 +250,7 @@ static int read_env(struct config *c, const char *(*get_env)(const char *name),
 }
 
 int config_parse(struct config *c, int argc, char *const *argv,
-		 const char *(*get_env)(const char *name), struct err *err)
+		 char *(*get_env)(const char *name), struct err *err)
 {
 	struct parser p = { c, argv, argc, 1, err };
 

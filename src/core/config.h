@@ -66,7 +66,7 @@ struct config {
  * outside tests. Pure otherwise. A --help or --version ends the parsing: only action is
  * valid then. */
 int config_parse(struct config *c, int argc, char *const *argv,
-		 const char *(*get_env)(const char *name), struct err *err);
+		 char *(*get_env)(const char *name), struct err *err);
 /* The text of --help. 0, or -1 for lack of memory. */
 int config_help(struct buf *out);
 #endif

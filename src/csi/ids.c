@@ -119,9 +119,10 @@ void id_fs_uuid(const char *id, char out[UUID_TEXT])
 	named_uuid("fs:", id, out);
 }
 
-void id_host_uuid(const char *node, char out[UUID_TEXT])
+void id_host(const char *node, char ret_uuid[UUID_TEXT], char ret_nqn[ID_NQN])
 {
-	named_uuid("host:", node, out);
+	named_uuid("host:", node, ret_uuid);
+	(void)snprintf(ret_nqn, ID_NQN, "nqn.2014-08.org.nvmexpress:uuid:%s", ret_uuid);
 }
 
 void id_record_node(const char *node, char out[ID_NODE])

@@ -38,8 +38,9 @@ bool id_nqn_is_of(const char *nqn, const char *id, uint32_t *ret_generation);
 /* uuidv5(N, "fs:<id>"): the UUID of the volume's file system, so that any node can prove
  * it without stored state. N = uuidv5(DNS, "rds.csi.srvlab.io") for ever. */
 void id_fs_uuid(const char *id, char out[UUID_TEXT]);
-/* uuidv5(N, "host:<node>"): the host's NVMe identifier, the same at every start. */
-void id_host_uuid(const char *node, char out[UUID_TEXT]);
+/* uuidv5(N, "host:<node>"): the host's NVMe identifier, the same at every start, and the
+ * NQN that the NVMe base specification makes of it (4.5). */
+void id_host(const char *node, char ret_uuid[UUID_TEXT], char ret_nqn[ID_NQN]);
 /* The node's name as the record holds it: itself, or its uuidv5 when longer than 63. */
 void id_record_node(const char *node, char out[ID_NODE]);
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/config.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "rds/keyring.h"
@@ -21,6 +22,20 @@ static const struct rds_ops ros_ops = {
 	.start = volume_start,
 	.features = features,
 };
+
+struct ros_conf ros_conf_of(const struct config *c)
+{
+	return (struct ros_conf){
+		.address = c->rds_address,
+		.port = (uint16_t)c->rds_port,
+		.user = c->rds_user,
+		.key_file = c->rds_key_file,
+		.host_key_file = c->rds_host_key,
+		.is_insecure = c->rds_insecure,
+		.base = c->volume_base,
+		.pool_reserve_percent = (unsigned)c->pool_reserve_percent,
+	};
+}
 
 static int check_cluster(const struct ros_conf *c, struct err *err)
 {

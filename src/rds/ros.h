@@ -6,8 +6,8 @@
 
 #include "core/err.h"
 
-/* The implementation of the port (rds.h) for RouterOS over SSH. Only main makes, ends
- * and includes it. */
+/* The implementation of the port (rds.h) for RouterOS over SSH. Only the roots
+ * of commands make, end and include it. */
 struct ros_conf {	     /* texts are borrowed for the life of the implementation */
 	const char *address; /* IP address or host name */
 	uint16_t port;	     /* 0 = 22 */
@@ -38,6 +38,11 @@ struct ros_stats {
 
 struct rds;
 struct figures;
+struct config;
+
+/* Where the box is, how to get in and where the volumes lie, as the flags say; nothing of
+ * the cluster. Borrows the texts of c. */
+struct ros_conf ros_conf_of(const struct config *c);
 
 /* Checks all that needs no network: both key files readable and usable by the libssh2 at
  * hand, addresses, directories, ids. Connects at the first request. ERR_INVALID with one

@@ -10,10 +10,13 @@
 /* Command lines for the tests of the configuration. */
 static const char *env_value;
 
-static inline const char *get_env(const char *name)
+static inline char *get_env(const char *name)
 {
+	static char text[64];
+
 	cr_assert_str_eq(name, "CSI_MANAGED_NQN_PREFIX");
-	return env_value;
+	snprintf(text, sizeof(text), "%s", env_value ? env_value : "");
+	return env_value ? text : NULL;
 }
 
 enum { MAX_ARGS = 64 };

@@ -4,7 +4,7 @@
 
 #include "core/config.h"
 
-static const char *no_env(const char *name)
+static char *no_env(const char *name)
 {
 	(void)name;
 	return NULL;

@@ -119,12 +119,14 @@ Test(ids, a_name_that_only_looks_like_ours_is_not)
 
 Test(ids, named_uuids_never_change)
 {
-	char out[UUID_TEXT], node[ID_NODE], name[65];
+	char out[UUID_TEXT], nqn[ID_NQN], node[ID_NODE], name[65];
 
 	id_fs_uuid("pvc-1", out);
 	cr_assert_str_eq(out, "7ceb5c5e-4778-5907-899c-ddd4f63feac8");
-	id_host_uuid("worker-1", out);
+	id_host("worker-1", out, nqn);
 	cr_assert_str_eq(out, "5277b0d3-2d05-56cb-8de0-69d9538bf026");
+	cr_assert_str_eq(nqn, "nqn.2014-08.org.nvmexpress:"
+			      "uuid:5277b0d3-2d05-56cb-8de0-69d9538bf026");
 	memset(name, 'n', 64);
 	name[63] = '\0';
 	id_record_node(name, node);
