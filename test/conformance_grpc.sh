@@ -30,7 +30,7 @@ serve() { # NAME ARGS...: starts grpc_interop, sets $port
 	shift
 	"$prog/grpc_interop" "$@" tcp://127.0.0.1:0 >"$dir/$name.out" 2>"$dir/$name.err" &
 	pids+=($!)
-	for _ in $(seq 100); do grep -q '^ready ' "$dir/$name.out" && break; sleep 0.05; done
+	for _ in $(seq 1200); do grep -q '^ready ' "$dir/$name.out" && break; sleep 0.05; done
 	port=$(sed -n 's/^ready .*:\([0-9]*\)$/\1/p' "$dir/$name.out")
 	[ -n "$port" ] || { cat "$dir/$name.err"; echo "FAIL: $name did not start"; exit 1; }
 }
@@ -42,7 +42,7 @@ quit() { # NAME: SIGTERM drains the one started last; it checks itself for leaks
 
 serve interop
 for c in empty_unary large_unary special_status_message unimplemented_method unimplemented_service; do
-	if timeout 30 "$tools/grpc-interop-client" --server_host=127.0.0.1 --server_port="$port" \
+	if timeout 120 "$tools/grpc-interop-client" --server_host=127.0.0.1 --server_port="$port" \
 		--test_case=$c >"$dir/$c.log" 2>&1; then
 		ok
 	else
@@ -53,7 +53,7 @@ echo "grpc-go interop client: $((passed)) of 5 cases pass"
 quit interop
 
 spec() { # NAME PORT: h2spec, its failures one a line into NAME.failed
-	timeout 120 "$tools/h2spec" -S -h 127.0.0.1 -p "$2" -o 2 -j "$dir/$1.xml" >"$dir/$1.log" 2>&1 || true
+	timeout 600 "$tools/h2spec" -S -h 127.0.0.1 -p "$2" -o 2 -j "$dir/$1.xml" >"$dir/$1.log" 2>&1 || true
 	awk '/<testsuite / { sub(/.* package="/, ""); sub(/".*/, ""); suite = $0; i = 0 }
 		/<testcase / { n++; i++; name = $0; sub(/.* classname="/, "", name); sub(/".*/, "", name); at = suite "/" i ": " name }
 		/<skipped/ { skipped++ }
@@ -68,10 +68,24 @@ spec ours "$port"
 ours_passed=$sp
 quit ours
 echo hello >"$dir/index.html"
-nport=$((20000 + RANDOM % 10000))
-nghttpd --no-tls -a 127.0.0.1 -d "$dir" "$nport" >"$dir/nghttpd.out" 2>&1 &
-pids+=($!)
-for _ in $(seq 100); do (: <"/dev/tcp/127.0.0.1/$nport") 2>/dev/null && break; sleep 0.05; done
+answers() { (: <"/dev/tcp/127.0.0.1/$nport") 2>/dev/null; }
+serve_nghttpd() { # on any port where nobody answers before; sets $nport
+	local pid
+	for nport in $(shuf -i 20000-30000 -n 5); do
+		! answers || continue
+		nghttpd --no-tls -a 127.0.0.1 -d "$dir" "$nport" >"$dir/nghttpd.out" 2>&1 &
+		pid=$!
+		pids+=($pid)
+		for _ in $(seq 1200); do
+			kill -0 $pid 2>/dev/null || break
+			! answers || return 0
+			sleep 0.05
+		done
+	done
+	echo "FAIL: nghttpd did not start: $(cat "$dir/nghttpd.out")"
+	exit 1
+}
+serve_nghttpd
 spec nghttpd "$nport"
 passed=$((passed + ours_passed))
 while read -r line; do

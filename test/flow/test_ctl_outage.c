@@ -185,7 +185,7 @@ static void come_back(enum how how)
 		memset(x.sim.faults, 0, sizeof(x.sim.faults));
 }
 
-Test(ctl_outage, calls_wait_and_nothing_is_forgotten, .timeout = 60)
+Test(ctl_outage, calls_wait_and_nothing_is_forgotten)
 {
 	for (enum how how = DOWN; how <= REFUSING; how++) {
 		char id[32];

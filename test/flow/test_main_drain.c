@@ -104,10 +104,12 @@ Test(main_drain, a_work_whose_client_has_gone_is_finished_too)
 	struct setup s;
 
 	open_setup(&s, NULL);
+	kill(s.sim.pid, SIGSTOP); /* so that no answer comes before its client has gone */
 	start_create(&s);
 	kill(s.call.pid, SIGKILL);
 	cr_assert_eq(prog_wait(&s.call), 256 + SIGKILL);
 	kill(s.csi.pid, SIGTERM);
+	kill(s.sim.pid, SIGCONT);
 	cr_assert_eq(prog_wait(&s.csi), 0, "%s", prog_text(s.csi.err));
 	cr_assert_not_null(strstr(prog_text(s.csi.err),
 				  "\"method\":\"CreateVolume\",\"volume\":\"pvc-1\","

@@ -47,7 +47,6 @@ static void begin(struct setup *s, struct prog *p, const char *name)
 	prog_start(p, s->dir, name, argv);
 }
 
-/* Probe until it answers: 0, or the last code after 20 s. */
 static void on_done(struct op *op)
 {
 	(void)op;
@@ -59,7 +58,7 @@ static enum err_code probe_once(struct setup *s)
 	struct grpc_client c = { .address = s->endpoint + 11,
 				 .path = "/csi.v1.Identity/Probe",
 				 .message = "",
-				 .timeout_ms = 5000 };
+				 .timeout_ms = 30000 };
 	enum err_code code;
 
 	t_loop_open(&l);
@@ -77,7 +76,7 @@ static enum err_code probe_once(struct setup *s)
 
 static void await_ready(struct setup *s, struct prog *p)
 {
-	for (int i = 0; i < 4000; i++) {
+	for (int i = 0; i < 12000; i++) {
 		if (probe_once(s) == ERR_OK)
 			return;
 		cr_assert(prog_is_running(p), "it ended: %s", prog_text(p->err));

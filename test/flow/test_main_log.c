@@ -41,6 +41,7 @@ static const char *on_terminal(const char *format)
 	const char *const *argv = words(format);
 	int master = posix_openpt(O_RDWR | O_NOCTTY), status;
 	static char text[16384];
+	const char *at;
 	size_t n = 0;
 	ssize_t got;
 	pid_t pid;
@@ -57,7 +58,8 @@ static const char *on_terminal(const char *format)
 	}
 	close(slave);
 	text[0] = '\0';
-	while (!strstr(text, "serving") &&
+	/* Its whole line: a terminal may give it in pieces. */
+	while (!((at = strstr(text, "serving")) && strchr(at, '\n')) &&
 	       (got = read(master, text + n, sizeof(text) - 1 - n)) > 0) {
 		n += (size_t)got;
 		text[n] = '\0';

@@ -2,7 +2,6 @@
 #include "support/t.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +10,6 @@
 #include <unistd.h>
 
 #include "support/prog.h"
-
-enum { LISTENING = 0x0a }; /* TCP_LISTEN of linux/tcp_states.h */
 
 static char dir[128];
 
@@ -38,58 +35,6 @@ static void end(struct prog *csi)
 	kill(csi->pid, SIGTERM);
 	cr_assert_eq(prog_wait(csi), 0);
 	t_rmdir(dir);
-}
-
-static bool is_of(const struct prog *csi, unsigned long inode)
-{
-	char path[300], link[64], want[64];
-	const struct dirent *e;
-	bool found = false;
-	DIR *d;
-
-	snprintf(want, sizeof(want), "socket:[%lu]", inode);
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)csi->pid);
-	d = opendir(path);
-	cr_assert_not_null(d);
-	while ((e = readdir(d)) && !found) {
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "/proc/%d/fd/%.20s", (int)csi->pid,
-			 e->d_name);
-		n = readlink(path, link, sizeof(link) - 1);
-		link[n > 0 ? n : 0] = '\0';
-		found = strcmp(link, want) == 0;
-	}
-	closedir(d);
-	return found;
-}
-
-/* How many TCP ports it listens on, and the last of them. */
-static unsigned listens(const struct prog *csi, unsigned *ret_port)
-{
-	static const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
-	char line[512];
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < 2; i++) {
-		FILE *f = fopen(tables[i], "re");
-		unsigned port, state;
-		unsigned long inode;
-
-		while (f && fgets(line, sizeof(line), f)) {
-			if (sscanf(line,
-				   "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s %*s %*s %*s "
-				   "%*s %lu",
-				   &port, &state, &inode) != 3 ||
-			    state != LISTENING || !is_of(csi, inode))
-				continue;
-			*ret_port = port;
-			n++;
-		}
-		if (f)
-			fclose(f);
-	}
-	return n;
 }
 
 static bool has_ipv6(void)
@@ -136,7 +81,7 @@ Test(main_metrics, an_empty_address_opens_no_port)
 	unsigned port;
 
 	begin(&csi, "");
-	cr_assert_eq(listens(&csi, &port), 0);
+	cr_assert_eq(prog_listens(&csi, &port), 0);
 	end(&csi);
 }
 
@@ -146,7 +91,7 @@ Test(main_metrics, one_address_of_ipv4)
 	unsigned port;
 
 	begin(&csi, "127.0.0.1:0");
-	cr_assert_eq(listens(&csi, &port), 1);
+	cr_assert_eq(prog_listens(&csi, &port), 1);
 	cr_assert(is_served(AF_INET, port));
 	cr_assert(!has_ipv6() || !is_served(AF_INET6, port));
 	end(&csi);
@@ -159,7 +104,7 @@ Test(main_metrics, every_address_of_both_families)
 	unsigned port;
 
 	begin(&csi, ":0");
-	cr_assert_eq(listens(&csi, &port), 1);
+	cr_assert_eq(prog_listens(&csi, &port), 1);
 	cr_assert(is_served(AF_INET, port));
 	cr_assert(!has_ipv6() || is_served(AF_INET6, port));
 	end(&csi);
@@ -175,7 +120,7 @@ Test(main_metrics, one_address_of_ipv6)
 		return;
 	}
 	begin(&csi, "[::1]:0");
-	cr_assert_eq(listens(&csi, &port), 1);
+	cr_assert_eq(prog_listens(&csi, &port), 1);
 	cr_assert(is_served(AF_INET6, port));
 	cr_assert(!is_served(AF_INET, port));
 	end(&csi);

@@ -17,8 +17,7 @@
 
 struct setup {
 	char dir[128], endpoint[192], exports[192], kubelet[192], socket[192];
-	char metrics[64];
-	unsigned port;
+	unsigned port; /* of its metrics */
 	struct prog csi;
 };
 
@@ -27,18 +26,6 @@ static struct sockaddr_in address(unsigned port)
 	return (struct sockaddr_in){ .sin_family = AF_INET,
 				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 				     .sin_port = htons((uint16_t)port) };
-}
-
-static unsigned free_port(void)
-{
-	struct sockaddr_in a = address(0);
-	socklen_t n = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	cr_assert_eq(bind(fd, (struct sockaddr *)&a, n), 0);
-	cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-	close(fd);
-	return ntohs(a.sin_port);
 }
 
 static void open_setup(struct setup *s)
@@ -56,15 +43,12 @@ static void open_setup(struct setup *s)
 	snprintf(path, sizeof(path), "mkdir -p %s/exports %s/k/plugins_registry", s->dir,
 		 s->dir);
 	cr_assert_eq(system(path), 0);
-	s->port = free_port();
-	snprintf(s->metrics, sizeof(s->metrics), "--metrics-address=127.0.0.1:%u",
-		 s->port);
 }
 
 static void begin(struct setup *s, const char *name)
 {
 	const char *const argv[] = { prog_csi(),
-				     s->metrics,
+				     "--metrics-address=127.0.0.1:0",
 				     "--node",
 				     "--node-id=n1",
 				     "--driver-name=d.example",
@@ -81,11 +65,9 @@ static void begin(struct setup *s, const char *name)
 static void start(struct setup *s)
 {
 	begin(s, "csi");
-	for (int i = 0; i < 4000 && access(s->socket, F_OK); i++) {
-		cr_assert(prog_is_running(&s->csi), "%s", prog_text(s->csi.err));
-		usleep(5000);
-	}
+	prog_await(s->csi.err, "waiting for the kubelet to register this plugin");
 	cr_assert_eq(access(s->socket, F_OK), 0, "%s", prog_text(s->csi.err));
+	cr_assert_eq(prog_listens(&s->csi, &s->port), 1);
 }
 
 static int stop(struct setup *s)
@@ -108,7 +90,7 @@ static struct buf call(const char *path, const char *method, const ProtobufCMess
 				 .path = method,
 				 .message = packed,
 				 .message_len = protobuf_c_message_pack(m, packed),
-				 .timeout_ms = 5000 };
+				 .timeout_ms = 30000 };
 
 	t_loop_open(&l);
 	grpc_client_start(&c, &l.uv, on_done);
@@ -193,7 +175,6 @@ Test(main_register, registered_served_and_gone_in_order)
 	prog_await(s.csi.err, "registered with the kubelet");
 	cr_assert(says(&s, "HTTP/1.1 200 "));
 	cr_assert_eq(unlink(s.socket), 0); /* a kubelet that has begun anew */
-	prog_await(s.csi.err, "waiting for the kubelet to register this plugin");
 	while (!says(&s, "HTTP/1.1 503 "))
 		usleep(10000);
 	cr_assert_eq(stop(&s), 0);

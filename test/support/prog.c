@@ -1,6 +1,7 @@
 #include "support/prog.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdint.h>
@@ -12,7 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POLL_MS = 2 };
+/* GUARD_MS: a hang, even on a machine that others keep busy; below test/run's limit of
+ * one test. */
+enum { POLL_MS = 2, GUARD_MS = 60000, TEXT_MAX = 1 << 20 };
+enum { LISTENING = 0x0a }; /* TCP_LISTEN of linux/tcp_states.h */
 
 static void nap(void)
 {
@@ -72,7 +76,7 @@ int prog_wait(struct prog *p)
 {
 	int status = 0;
 
-	for (int ms = 0; ms < 30000; ms += POLL_MS) {
+	for (int ms = 0; ms < GUARD_MS; ms += POLL_MS) {
 		if (waitpid(p->pid, &status, WNOHANG) == p->pid) {
 			p->pid = 0;
 			check_log(p->err);
@@ -103,7 +107,7 @@ int prog_run(struct prog *p, const char *dir, const char *name, const char *cons
 
 const char *prog_text(const char *path)
 {
-	static char text[64 * 1024];
+	static char text[TEXT_MAX];
 	FILE *f = fopen(path, "r");
 	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
 
@@ -115,12 +119,62 @@ const char *prog_text(const char *path)
 
 void prog_await(const char *path, const char *text)
 {
-	for (int ms = 0; ms < 20000; ms += POLL_MS) {
+	for (int ms = 0; ms < GUARD_MS; ms += POLL_MS) {
 		if (strstr(prog_text(path), text))
 			return;
 		nap();
 	}
 	cr_assert_fail("never said \"%s\", but: %s", text, prog_text(path));
+}
+
+static bool is_of(const struct prog *p, unsigned long inode)
+{
+	char path[300], link[64], want[64];
+	const struct dirent *e;
+	bool found = false;
+	DIR *d;
+
+	snprintf(want, sizeof(want), "socket:[%lu]", inode);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)p->pid);
+	d = opendir(path);
+	cr_assert_not_null(d);
+	while ((e = readdir(d)) && !found) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%.20s", (int)p->pid, e->d_name);
+		n = readlink(path, link, sizeof(link) - 1);
+		link[n > 0 ? n : 0] = '\0';
+		found = strcmp(link, want) == 0;
+	}
+	closedir(d);
+	return found;
+}
+
+unsigned prog_listens(const struct prog *p, unsigned *ret_port)
+{
+	static const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+	char line[512];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		FILE *f = fopen(tables[i], "re");
+		unsigned port, state;
+		unsigned long inode;
+
+		while (f && fgets(line, sizeof(line), f)) {
+			if (sscanf(line,
+				   "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s %*s %*s %*s "
+				   "%*s %lu",
+				   &port, &state, &inode) != 3 ||
+			    state != LISTENING || !is_of(p, inode))
+				continue;
+			*ret_port = port;
+			n++;
+		}
+		if (f)
+			fclose(f);
+	}
+	return n;
 }
 
 static const char *binary(const char *env, const char *built)

@@ -16,15 +16,18 @@ struct prog {
 /* argv[0] is the program's path; the outputs go to dir/NAME.out and dir/NAME.err. */
 void prog_start(struct prog *p, const char *dir, const char *name,
 		const char *const *argv);
-/* The exit status, or 256 + the signal; fails the test after 30 s, or when a line of a
- * log in JSON among what it wrote is none. */
+/* The exit status, or 256 + the signal; fails the test after a minute, or when a line of
+ * a log in JSON among what it wrote is none. */
 int prog_wait(struct prog *p);
+
+/* How many TCP ports it listens on, and the last of them. */
+unsigned prog_listens(const struct prog *p, unsigned *ret_port);
 bool prog_is_running(struct prog *p);
 /* prog_start and prog_wait. */
 int prog_run(struct prog *p, const char *dir, const char *name, const char *const *argv);
-/* The file's text, cut at 64 KiB; static memory, valid until the next call. */
+/* The file's text, cut at 1 MiB; static memory, valid until the next call. */
 const char *prog_text(const char *path);
-/* Waits until the file holds text; fails the test after 20 s. */
+/* Waits until the file holds text; fails the test after a minute. */
 void prog_await(const char *path, const char *text);
 
 /* The binaries under test: $RDS_CSI and $RDS_SIM, or those of this build. */

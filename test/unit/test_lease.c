@@ -294,7 +294,7 @@ static void meet(enum k8s_verb verb, struct fake_k8s_fault fault, unsigned n, bo
 	close_setup(&s);
 }
 
-Test(lease, an_api_server_that_misbehaves, .timeout = 60)
+Test(lease, an_api_server_that_misbehaves)
 {
 	static const enum k8s_verb verbs[] = { K8S_GET, K8S_CREATE, K8S_UPDATE };
 	static const enum err_code codes[] = { ERR_UNAVAILABLE, ERR_ABORTED,

@@ -412,7 +412,7 @@ Test(proc_fork, without_close_range_there_is_no_fork_and_nobody_waits)
 {
 	struct proc_forked f;
 
-	(void)alarm(20);
+	(void)alarm(60);
 	forbid_close_range();
 	cr_assert_eq(proc_fork(hang, &f), -1);
 	cr_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);

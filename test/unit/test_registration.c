@@ -83,7 +83,7 @@ static enum err_code call(struct setup *s, struct grpc_client *c, const char *me
 				   .path = path,
 				   .message = packed,
 				   .message_len = protobuf_c_message_pack(m, packed),
-				   .timeout_ms = 5000 };
+				   .timeout_ms = 30000 };
 	is_answered = false;
 	grpc_client_start(c, &s->l.uv, on_answer);
 	t_run_until(&s->l, is_answered);

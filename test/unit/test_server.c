@@ -92,7 +92,7 @@ static void start(struct fixture *f, struct grpc_client *c, const char *path,
 				   .path = path,
 				   .message = text,
 				   .message_len = strlen(text),
-				   .timeout_ms = 5000 };
+				   .timeout_ms = 30000 };
 	grpc_client_start(c, &f->l.uv, on_client_done);
 }
 

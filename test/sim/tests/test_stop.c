@@ -19,7 +19,7 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
 	return (int)syscall(SYS_ppoll, fds, n, timeout < 0 ? NULL : &ts, NULL, 0);
 }
 
-Test(stop, ends_though_the_signal_came_just_before_the_sleep, .timeout = 20)
+Test(stop, ends_though_the_signal_came_just_before_the_sleep)
 {
 	static struct t_net t;
 	int st;
