@@ -39,6 +39,7 @@ static void see_mount(const struct fake_mount *m, const struct nvme_query *q,
 	} else if (is_ours && (!q->besides || strcmp(m->path, q->besides) != 0)) {
 		ret->n_elsewhere++;
 		ret->n_elsewhere_writable += !m->is_readonly;
+		ret->n_fs_elsewhere += !m->is_node && !m->is_dead;
 		ret->n_dead += m->is_dead;
 		if (m->is_dead)
 			snprintf(ret->dead_path, sizeof(ret->dead_path), "%s", m->path);

@@ -198,3 +198,28 @@ Test(node_life, what_is_not_ours_stays)
 	OK(&lab, lab_unstage(&lab, &a));
 	lab_close(&lab);
 }
+
+/* Two claims with one handle, one for the file system and one for the raw disk: the
+ * kubelet stages them at two paths. */
+Test(node_life, a_mounted_file_system_is_nobody_s_raw_disk)
+{
+	struct node_lab lab;
+	struct lab_args fs = { .id = "pvc-two", .fs_type = "ext4" };
+	struct lab_args raw = { .id = "pvc-two" };
+	char staging[sizeof(lab.staging)];
+
+	lab_open_real(&lab);
+	lab_image(&lab, fs.id, 16 * MIB);
+	OK(&lab, lab_stage(&lab, &fs));
+	memcpy(staging, lab.staging, sizeof(staging));
+	snprintf(lab.staging, sizeof(lab.staging), "%s/raw", lab.dir);
+	FAILS(&lab, ERR_PRECONDITION, lab_stage(&lab, &raw));
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &raw));
+	FAILS(&lab, ERR_PRECONDITION, lab_unstage(&lab, &raw));
+	memcpy(lab.staging, staging, sizeof(staging));
+	lab_check(&lab, lab_mounts(lab.target) == 0 && lab_mounts(staging) == 1);
+	OK(&lab, lab_publish(&lab, &fs));
+	OK(&lab, lab_unpublish(&lab, &fs));
+	OK(&lab, lab_unstage(&lab, &fs));
+	lab_close(&lab);
+}

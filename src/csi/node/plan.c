@@ -51,7 +51,9 @@ static int plan_dead(const struct nvme_view *view, enum plan_begin *ret, struct 
 		       : 0;
 }
 
-/* Dead mounts elsewhere hold nothing that an attach could touch. */
+/* Dead mounts elsewhere hold nothing that an attach could touch. A raw disk may be
+ * published already, with its record lost; but nobody writes under a file system that is
+ * mounted, staged for another claim of the same handle. */
 static int plan_attach(const struct plan_stage *want, const struct nvme_view *view,
 		       enum plan_begin *ret, struct err *err)
 {
@@ -59,6 +61,10 @@ static int plan_attach(const struct plan_stage *want, const struct nvme_view *vi
 		return err_set(err, ERR_PRECONDITION,
 			       "the volume is in use at %u other paths",
 			       view->n_elsewhere - view->n_dead);
+	if (want->is_block && view->n_fs_elsewhere)
+		return err_set(err, ERR_PRECONDITION,
+			       "the file system on the volume is mounted at %u paths",
+			       view->n_fs_elsewhere);
 	*ret = view->n_other_sessions ? PLAN_CUT_OTHERS : PLAN_ATTACH;
 	return 0;
 }
@@ -219,7 +225,8 @@ static int check_staged(const struct plan_publish *want, const struct plan_facts
 			       "must be unstaged first");
 	if (!want->is_block && f->staging->top != NVME_TOP_OURS)
 		return err_set(err, ERR_PRECONDITION, "the volume is not staged");
-	if (want->is_block && (!f->staging->device.path[0] || f->staging->n_layers))
+	if (want->is_block && (!f->staging->device.path[0] || f->staging->n_layers ||
+			       (f->rec && !f->rec->is_block)))
 		return err_set(err, ERR_PRECONDITION,
 			       "the volume is not staged as block");
 	return check_mode(want, f->rec, err);
