@@ -87,6 +87,7 @@ struct nvme_ops {
 			   struct err *err);
 	int (*record_write)(struct nvme *nvme, const char *id,
 			    const struct nvme_record *rec, struct err *err);
+	/* ABORTED while a child, of this process or a killed one, works on the volume. */
 	int (*record_forget)(struct nvme *nvme, const char *id, struct err *err);
 	/* Pure. 0, or INVALID_ARGUMENT naming the option. */
 	int (*check_options)(const char *const *options, struct err *err);

@@ -295,18 +295,29 @@ int record_each(const struct record_dir *d, bool (*each)(void *arg, const char *
 	return 0;
 }
 
-/* The lock goes first: nobody works under it any more, and a record without a lock is
- * found and forgotten again, a lock without a record never. */
+/* The lock goes first: a record without a lock is found and forgotten again, a lock
+ * without a record never. It is taken for that: a child of a killed driver that still
+ * connects makes a session that only the record would tell of. A lock that cannot be made
+ * (a full disk) is held by nobody. */
 int record_forget(const struct record_dir *d, const char *id, struct err *err)
 {
+	struct err e = { .code = ERR_OK };
 	char path[PATH_MAX];
+	int fd = -1, rc;
 
-	if (file_of(d, id, "lock", path))
-		return err_set(err, ERR_INVALID, "path too long");
-	(void)unlink(path);
-	if (file_of(d, id, "stage", path))
-		return err_set(err, ERR_INVALID, "path too long");
-	return fsio_remove(path, err);
+	if (record_lock(d, id, &fd, &e) && e.code == ERR_ABORTED) {
+		*err = e;
+		return -1;
+	}
+	rc = file_of(d, id, "lock", path);
+	if (!rc) {
+		(void)unlink(path);
+		rc = file_of(d, id, "stage", path);
+	}
+	rc = rc ? err_set(err, ERR_INVALID, "path too long") : fsio_remove(path, err);
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
 }
 
 int record_lock(const struct record_dir *d, const char *id, int *ret_fd, struct err *err)

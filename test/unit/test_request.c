@@ -166,6 +166,31 @@ Test(request, the_child_holds_the_lock_as_long_as_it_lives)
 	close_all();
 }
 
+/* A connect that outlived its driver makes the session later: were the record gone by
+ * then, nobody would know whose it is. */
+Test(request, what_a_child_still_works_on_is_not_forgotten)
+{
+	struct nvme_record rec = { .stage = NVME_ATTACHING };
+	struct record_dir d;
+	struct err err = { .code = ERR_OK };
+	int fd = -1;
+
+	open_with("exit 1");
+	cr_assert_eq(nvme->ops->record_write(nvme, "vol", &rec, &err), 0);
+	cr_assert_eq(record_open(&d, state, &err), 0);
+	cr_assert_eq(record_lock(&d, "vol", &fd, &err), 0);
+	cr_assert_eq(nvme->ops->record_forget(nvme, "vol", &err), -1);
+	cr_assert_eq(err.code, ERR_ABORTED);
+	err.code = ERR_OK;
+	cr_assert_eq(nvme->ops->record_read(nvme, "vol", &rec, &err), 0);
+	cr_assert_eq(record_lock(&d, "vol", &fd, &err), -1, "the lock is another one");
+	close(fd);
+	cr_assert_eq(nvme->ops->record_forget(nvme, "vol", &err), 0);
+	cr_assert_eq(nvme->ops->record_read(nvme, "vol", &rec, &err), -1);
+	cr_assert_eq(err.code, ERR_NOT_FOUND);
+	close_all();
+}
+
 Test(request, a_deadline_ends_the_child)
 {
 	struct nvme_req req = { .kind = NVME_PROBE,
