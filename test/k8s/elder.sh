@@ -121,6 +121,25 @@ entry() { # NODE KEY…
 	k patch csinode "$node" --type=merge -p "{\"spec\": {\"drivers\": [{\"name\": \"$DRIVER\", \"nodeID\": \"$node\",
 		\"topologyKeys\": [$(printf '"%s"\n' "$@" | paste -sd,)]}]}}" >/dev/null
 }
+too_old() { attach_error "$1" | grep 'upgrade the node plugin' >/dev/null; }
+# The controller's watch brings it a changed entry in its own time; until then it grants what the old one allowed.
+attach_refused() { # VOLUME NODE: its VolumeAttachment, refused, in $va
+	local end=$((SECONDS + 30 * PATIENCE))
+	while :; do
+		va=$(attach_by_hand "$1" "$2")
+		eventually 30 is_answered "$va"
+		! too_old "$va" || return 0
+		check [ $SECONDS -lt $end ]
+		k delete volumeattachment "$va" --timeout=$LONG >/dev/null
+	done
+}
+is_answered() { too_old "$1" || is_attached "$1"; }
+asked_and_attached() { # VOLUMEATTACHMENT
+	! is_attached "$1" || return 0
+	poke "$1"
+	sleep 1
+	return 1
+}
 keys_of() { k get csinode "$1" -o "jsonpath={range .spec.drivers[?(@.name==\"$DRIVER\")].topologyKeys[*]}{@}{\"\n\"}{end}" 2>/dev/null | sort | paste -sd' '; }
 has_keys() { [ "$(keys_of "$1")" = "$PLUGIN $ZONE" ]; }
 has_none() { [ -z "$(keys_of "$1")" ]; }
@@ -134,7 +153,7 @@ old_node_1() {
 # changed while the kubelet was down: the kubelet's first try fails and takes the entry away, the
 # next succeeds.
 new_node_1() {
-	local starts=0 end=$((SECONDS + 60))
+	local starts=0 end=$((SECONDS + 60 * PATIENCE))
 	until has_keys node-1; do
 		check [ $SECONDS -lt $end ]
 		if ! pid_of plugin-node-1 >/dev/null; then # as a kubelet restarts a container

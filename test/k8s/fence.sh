@@ -26,7 +26,7 @@ some_claims() { # NAME N
 		volumes+="${volumes:+, }{\"name\": \"v$i\", \"persistentVolumeClaim\": {\"claimName\": \"$1-$i\"}}"
 		devices+="${devices:+, }{\"name\": \"v$i\", \"devicePath\": \"/dev/v$i\"}"
 	done
-	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=60s pvc --all >/dev/null
+	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=$LONG pvc --all >/dev/null
 }
 pod_with() { # NAME NODE: with $volumes and $devices
 	w apply -f - >/dev/null <<-EOF
@@ -89,9 +89,9 @@ held() { # NAME
 end_of_held() { # NAME VOLUME VOLUMEATTACHMENT-OF-NODE-1
 	check attached_to "$2" node-1
 	eventually 30 poked_away "$(attachment_of "$2" node-2)"
-	k delete volumeattachment "$3" --timeout=60s >/dev/null
+	k delete volumeattachment "$3" --timeout=$LONG >/dev/null
 	in_use node-2 "$2" no
-	w delete pvc "$1" --timeout=60s >/dev/null
+	w delete pvc "$1" --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 poked_away() { # VOLUMEATTACHMENT, if any: being deleted
@@ -99,7 +99,7 @@ poked_away() { # VOLUMEATTACHMENT, if any: being deleted
 }
 # Meanwhile the attacher asks again and again, as it would with less patience.
 soon_attached() { # SECONDS VOLUMEATTACHMENT
-	local end=$((SECONDS + $1)) other
+	local end=$((SECONDS + $1 * PATIENCE)) other
 	until is_attached "$2"; do
 		[ $SECONDS -lt $end ] || fail "not attached in time: $(attach_error "$2")"
 		for other in $(k get volumeattachments -o name); do poke "${other#*/}" 2>/dev/null || true; done
@@ -170,7 +170,7 @@ controller_as_before() {
 }
 # A call that only the leader answers, and that changes nothing: the volume is not there.
 ask() { # controller|second
-	timeout 20 "$D/rds-csi" call --endpoint "unix://$D/$1/csi.sock" ControllerUnpublishVolume \
+	timeout $((20 * PATIENCE)) "$D/rds-csi" call --endpoint "unix://$D/$1/csi.sock" ControllerUnpublishVolume \
 		'{"volume_id": "pvc-00000000-0000-4000-8000-000000000000", "node_id": "node-2"}'
 }
 leads() { ask "$1" >/dev/null 2>&1; }

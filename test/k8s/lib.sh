@@ -8,6 +8,9 @@ PATH=$D/bin:$PATH:/usr/sbin:/sbin
 NS=rds-csi			# where our ServiceAccounts and Leases live
 DRIVER=rds.csi.srvlab.io
 API=https://127.0.0.1:6443
+# How long anything is waited for only keeps a run from hanging: what a usual machine needs at most, times this.
+PATIENCE=${K8S_LAB_PATIENCE:-4}
+LONG=$((60 * PATIENCE))s	# for kubectl and helm
 
 # Field 22 of /proc/PID/stat: with it a number that was given to another process is not ours.
 start_time() { { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; } 2>/dev/null; }
@@ -44,20 +47,20 @@ signal() { # SIGNAL NAME
 	local pid
 	pid=$(pid_of "$2") && kill "-$1" "$pid"
 }
-# Whoever does not end within 15 s is killed, and that is an error.
+# Whoever does not end within 15 s, on a usual machine, is killed, and that is an error.
 stop() { # NAME [SIGNAL]
 	local i
 	signal "${2:-TERM}" "$1" || { rm -f "$D/run/$1"; return 0; }
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 300 * PATIENCE; i++)); do
 		pid_of "$1" >/dev/null || { rm -f "$D/run/$1"; return 0; }
 		sleep 0.05
 	done
-	echo "$1 did not end within 15 s and was killed" >&2
+	echo "$1 did not end within $((15 * PATIENCE)) s and was killed" >&2
 	signal KILL "$1" || true
 	return 1
 }
 wait_for() { # SECONDS WHAT WORD…: until the command succeeds
-	local end=$((SECONDS + $1)) what=$2
+	local end=$((SECONDS + $1 * PATIENCE)) what=$2
 	shift 2
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || { echo "not within its time: $what" >&2; return 1; }

@@ -23,7 +23,7 @@ same() { # WHAT IS SHOULD-BE
 	[ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"
 }
 eventually() { # SECONDS WORD…: until the command succeeds; its output is not shown
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * PATIENCE))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || fail "not in time: $*"
@@ -39,6 +39,21 @@ never() { # SECONDS WORD…: the command does not succeed meanwhile
 	done
 }
 
+# How many times slower than usual this machine is at the moment, which with four labs on two cores needs
+# less than half a second to ask the API server something.
+slowness() {
+	local t0 i
+	t0=$(date +%s%N)
+	for i in 1 2 3 4 5; do k get --raw /readyz >/dev/null; done
+	echo $((1 + ($(date +%s%N) - t0) / 5 / 500000000))
+}
+within() { # MS BOUND WHAT: a bound for a usual machine
+	local slower
+	[ "$1" -gt "$2" ] || return 0
+	slower=$(slowness)
+	[ "$1" -le $(($2 * slower)) ] || fail "$3 took $1 ms, not $2, on a machine $slower times slower than usual"
+}
+
 # ---- claims and pods ------------------------------------------------------------------------
 claim() { # NAME CLASS MODE SIZE [ACCESS]
 	w apply -f - >/dev/null <<-EOF
@@ -47,7 +62,7 @@ claim() { # NAME CLASS MODE SIZE [ACCESS]
 	 "resources": {"requests": {"storage": "$4"}}}}
 	EOF
 }
-bound() { w wait --for=jsonpath='{.status.phase}'=Bound --timeout="${2:-30}s" "pvc/$1" >/dev/null || fail "$1 is not bound"; }
+bound() { w wait --for=jsonpath='{.status.phase}'=Bound --timeout=$((${2:-30} * PATIENCE))s "pvc/$1" >/dev/null || fail "$1 is not bound"; }
 volume_of() { w get pvc "$1" -o 'jsonpath={.spec.volumeName}'; }
 # A pod that sleeps with the claim: a file system at /data, or the raw device /dev/data.
 pod() { # NAME CLAIM [NODE]
@@ -66,14 +81,14 @@ pod() { # NAME CLAIM [NODE]
 	 "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "$2"}}]}}
 	EOF
 }
-running() { w wait --for=condition=Ready --timeout="${2:-60}s" "pod/$1" >/dev/null || fail "pod $1 does not run"; }
+running() { w wait --for=condition=Ready --timeout=$((${2:-60} * PATIENCE))s "pod/$1" >/dev/null || fail "pod $1 does not run"; }
 run() { # POD COMMAND-LINE
 	local name=$1
 	shift
 	w exec "$name" -- sh -c "$*"
 }
 gone() { # KIND/NAME [SECONDS]
-	w wait --for=delete --timeout="${2:-60}s" "$1" >/dev/null || fail "$1 is still there"
+	w wait --for=delete --timeout=$((${2:-60} * PATIENCE))s "$1" >/dev/null || fail "$1 is still there"
 }
 attachment_of() { # VOLUME [NODE]: name of its VolumeAttachment
 	k get volumeattachments -o 'jsonpath={range .items[*]}{.metadata.name} {.spec.source.persistentVolumeName} {.spec.nodeName}{"\n"}{end}' |
@@ -217,7 +232,7 @@ clear_away() {
 	for va in $(k get volumeattachments -o name); do
 		case $va in */csi-by-hand-*) k delete "$va" --wait=false >/dev/null 2>&1 || true ;; esac
 	done
-	w delete pvc --all --timeout=60s >/dev/null 2>&1 || true
+	w delete pvc --all --timeout=$LONG >/dev/null 2>&1 || true
 	wait_for 60 "nothing is mounted" no_loops || true # its own mounts begin as a copy of those there are
 	start plugin-node-2
 	eventually 90 all_is_empty

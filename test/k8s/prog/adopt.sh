@@ -133,7 +133,7 @@ sees_two_gib() {
 }
 all_come_off() {
 	local name
-	k delete volumeattachment "$(attachment_of "$(volume_of away)" node-2)" --timeout=30s >/dev/null
+	k delete volumeattachment "$(attachment_of "$(volume_of away)" node-2)" --timeout=$LONG >/dev/null
 	same "the gauge" "$(metric nvme_connections_active)" 5
 	w delete pod --all --wait=false >/dev/null
 	for name in used raw granted idle idle-raw; do eventually 60 detached "$(volume_of "$name")"; done

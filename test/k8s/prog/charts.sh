@@ -12,7 +12,7 @@ t_the_api_server_takes_every_combination() {
 	local f
 	no_release
 	k apply -f "$top/test/chart/monitoring.yaml" >/dev/null
-	k wait --for=condition=Established --timeout=30s crd/servicemonitors.monitoring.coreos.com \
+	k wait --for=condition=Established --timeout=$LONG crd/servicemonitors.monitoring.coreos.com \
 		crd/podmonitors.monitoring.coreos.com crd/prometheusrules.monitoring.coreos.com >/dev/null
 	for f in "$chart"/ci/*-values.yaml; do
 		helm template rds-csi-driver "$chart" -n work -f "$f" >"$D/rendered" || fail "$f does not render"

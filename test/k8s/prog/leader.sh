@@ -13,10 +13,12 @@ taken_over() { # WHO SECONDS WHAT
 	local t0
 	t0=$(date +%s%N)
 	eventually "$2" leads "$1"
-	echo "$3: taken over after $((($(date +%s%N) - t0) / 1000000)) ms"
+	took=$((($(date +%s%N) - t0) / 1000000))
+	echo "$3: taken over after $took ms"
 }
 
 t_one_leads() {
+	local took was
 	trap restore EXIT
 	eventually 40 leads controller
 	start_second
@@ -36,8 +38,11 @@ t_one_leads() {
 	check is_refused second
 	check leads controller
 
+	was=$(holder)
 	stop controller
+	check [ "$(holder)" != "$was" ] # given back, not run out
 	taken_over second 5 "ended"
+	within "$took" 5000 "to take over from one that has ended"
 	same "whether somebody holds the Lease" "$([ -n "$(holder)" ] && echo yes)" yes
 	stop second
 	same "who holds the Lease when both have ended" "$(holder)" ""

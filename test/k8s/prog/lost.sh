@@ -18,7 +18,7 @@ t_out_of_service() {
 	# The attacher asks for what is written in the object, however old.
 	va=$(attach_by_hand "$pv" node-2)
 	eventually 20 refused "$va"
-	k delete volumeattachment "$va" --timeout=30s >/dev/null
+	k delete volumeattachment "$va" --timeout=$LONG >/dev/null
 	pod_with service-new node-1
 	running service-new
 	check is_fenced "$pv"

@@ -60,7 +60,7 @@ t_plugged_one_after_another() {
 
 	w delete pod --all --force --grace-period=0 >/dev/null 2>&1
 	for name in "$one" "$two" "$other"; do eventually 60 detached "$name"; done
-	w delete pvc --all --timeout=60s >/dev/null
+	w delete pvc --all --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 
@@ -104,8 +104,8 @@ t_all_nodes() {
 	same "the fences" "$(metric 'fences_total{status="success"}')" $((fences + 1))
 	in_use node-2 "$pv" no
 
-	k delete volumeattachments --all --timeout=60s >/dev/null
-	w delete pvc --all --timeout=60s >/dev/null
+	k delete volumeattachments --all --timeout=$LONG >/dev/null
+	w delete pvc --all --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 	k delete storageclass rds-shared >/dev/null
 }

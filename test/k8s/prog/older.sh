@@ -3,27 +3,21 @@
 . "$(dirname "$0")/../scene.sh"
 . "$(dirname "$0")/../elder.sh"
 
-refused() { attach_error "$1" | grep -q 'upgrade the node plugin'; }
-
 t_an_older_plugin_is_told_to_be_upgraded() {
 	local pv va
 	claim older rds Filesystem 1Gi
 	bound older
 	pv=$(volume_of older)
 	entry node-2 "$ZONE"
-	sleep 1
-	va=$(attach_by_hand "$pv" node-2)
-	eventually 30 refused "$va"
+	attach_refused "$pv" node-2
 	eventually 10 has_event older NodePluginTooOld node-2
 	same "what is exported" "$(exports)" ""
 	check [ "$(publish_code "$pv" node-2)" = FAILED_PRECONDITION ]
 
 	# Upgraded: the same demand is granted.
 	entry node-2 "$ZONE" "$PLUGIN"
-	sleep 1
-	poke "$va"
-	eventually 30 is_attached "$va"
-	k delete volumeattachment "$va" --timeout=30s >/dev/null
+	eventually 30 asked_and_attached "$va"
+	k delete volumeattachment "$va" --timeout=$LONG >/dev/null
 	w delete pvc older --wait=false >/dev/null
 	eventually 60 all_is_empty
 }

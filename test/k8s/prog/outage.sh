@@ -55,7 +55,7 @@ t_outages() {
 	stop kube-controller-manager
 	stop kube-scheduler
 	start kube-controller-manager kube-scheduler
-	k delete volumeattachment "$va" --timeout=60s >/dev/null
+	k delete volumeattachment "$va" --timeout=$LONG >/dev/null
 	rm "$D/context.$pv"
 	w delete pvc outage outage-other --wait=false >/dev/null
 	eventually 90 all_is_empty
@@ -72,7 +72,7 @@ back_again() {
 	# The sidecars have given up meanwhile, were started again, and have to become leaders.
 	new=$(attach_by_hand "$other" node-2)
 	eventually 60 is_attached "$new"
-	k delete volumeattachment "$new" --timeout=60s >/dev/null
+	k delete volumeattachment "$new" --timeout=$LONG >/dev/null
 	echo "the controller asked $(($(asked) - asked0)) times"
 	check [ $(($(asked) - asked0)) -lt 100 ]
 }

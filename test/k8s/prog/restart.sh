@@ -10,7 +10,7 @@ all_attached() { [ "$(attached_now)" = $N ]; }
 t_sixteen_attached() {
 	local i pv before after code seen gauge
 	for ((i = 1; i <= N; i++)); do claim "sixteen-$i" rds Block 1Gi; done
-	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=60s pvc --all >/dev/null
+	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=$LONG pvc --all >/dev/null
 	for pv in $(k get pv -o 'jsonpath={.items[*].metadata.name}'); do
 		k get pv "$pv" -o 'jsonpath={.spec.csi.volumeAttributes}' >"$D/context.$pv"
 		attach_by_hand "$pv" node-2 >/dev/null
@@ -23,7 +23,7 @@ t_sixteen_attached() {
 	kill_controller
 	seen=
 	# The Lease of the one that was killed has to run out first.
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + 30 * PATIENCE))
 	for ((i = 0; SECONDS < end; i++)); do
 		gauge=$(metric nvme_connections_active) || gauge= # it does not listen yet
 		case $gauge in '' | $N) ;; *) [ "$MODE" = off ] || fail "the gauge says $gauge" ;; esac
@@ -46,10 +46,10 @@ t_sixteen_attached() {
 	check all_attached
 
 	rm "$D"/context.*
-	k delete volumeattachments --all --timeout=60s >/dev/null
+	k delete volumeattachments --all --timeout=$LONG >/dev/null
 	eventually 10 nothing_exported
 	[ "$MODE" = off ] || same "the gauge" "$(metric nvme_connections_active)" 0
-	w delete pvc --all --timeout=60s >/dev/null
+	w delete pvc --all --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 nothing_exported() { [ -z "$(exports)" ]; }

@@ -23,7 +23,7 @@ t_ready_again_and_in_use() {
 		fenced_once "${pvs[i]}" "$start"
 		in_use node-2 "${pvs[i]}" no
 	done
-	w delete pvc --all --timeout=60s >/dev/null
+	w delete pvc --all --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 
@@ -48,7 +48,7 @@ t_ready_again_and_let_go() {
 	k delete volumeattachment "$va" --wait=false >/dev/null
 	eventually 30 detached "$second"
 	judge_fences "$second" "$start"
-	w delete pvc --all --timeout=60s >/dev/null
+	w delete pvc --all --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 
@@ -68,7 +68,7 @@ t_used_a_moment_ago() {
 		fenced_once "$pv" "$start"
 		in_use node-2 "$pv" no
 	done
-	w delete pvc --all --timeout=60s >/dev/null
+	w delete pvc --all --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 scenario

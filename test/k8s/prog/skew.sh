@@ -65,7 +65,7 @@ fence_from_node_2() { # NAME: its volume is detached there while in use
 	va=$(attach_by_hand "$pv" node-2)
 	eventually 30 is_attached "$va"
 	in_use node-2 "$pv"
-	k delete volumeattachment "$va" --timeout=60s >/dev/null
+	k delete volumeattachment "$va" --timeout=$LONG >/dev/null
 	in_use node-2 "$pv" no
 	check is_renamed "$pv"
 	same "what is exported" "$(nqns_of "$pv")" ""
@@ -74,7 +74,6 @@ is_renamed() { nqn_of "$1" | grep -qE '\.g1-[0-9a-f]{8}$'; }
 old_sees_data() { # NAME: under the mount that its node plugin made
 	sha256sum <"$(old_stage_dir "$(volume_of "$1")")/globalmount/file" | cmp -s - "$D/sum.$1"
 }
-too_old() { attach_error "$1" | grep -q 'upgrade the node plugin'; }
 
 # Its node plugin makes the NQN of the id. So it is given what bears that NQN, and not what was
 # fenced; and what it has mounted is ours when our plugin comes.
@@ -105,12 +104,10 @@ t_our_controller_its_node() {
 
 	fence_from_node_2 cut
 	entry node-2 "$ZONE"
-	sleep 1
-	va=$(attach_by_hand "$cut" node-2)
-	eventually 30 too_old "$va"
+	attach_refused "$cut" node-2
 	eventually 10 has_event cut NodePluginTooOld node-2
 	same "what is exported of it" "$(nqns_of "$cut")" ""
-	k delete volumeattachment "$va" --timeout=30s >/dev/null
+	k delete volumeattachment "$va" --timeout=$LONG >/dev/null
 	pod cut cut node-1
 	running cut
 	check has_old_data cut

@@ -49,7 +49,7 @@ t_vanished_node() {
 	va=$(attach_by_hand "$pv" node-1)
 	eventually 30 is_attached "$va"
 	check is_fenced "$pv"
-	k delete volumeattachment "$va" --timeout=30s >/dev/null
+	k delete volumeattachment "$va" --timeout=$LONG >/dev/null
 	w delete pvc stale --wait=false >/dev/null
 	eventually 60 all_is_empty
 }
@@ -68,8 +68,8 @@ lose() { # CLAIM [VOLUME]
 	[ -n "$pv" ] || pv=$(volume_of "$1")
 	k delete pv "$pv" --wait=false >/dev/null
 	k patch pv "$pv" --type=merge -p '{"metadata": {"finalizers": null}}' >/dev/null 2>&1 || true
-	k wait --for=delete --timeout=20s "pv/$pv" >/dev/null
-	w delete pvc "$1" --timeout=20s --ignore-not-found >/dev/null
+	k wait --for=delete --timeout=$LONG "pv/$pv" >/dev/null
+	w delete pvc "$1" --timeout=$LONG --ignore-not-found >/dev/null
 }
 said_of() { # WORDS VOLUME: in the controller's log
 	grep -F -- "$1" "$D/log/controller" | grep -F "\"$2\"" >/dev/null
@@ -106,11 +106,11 @@ t_orphans() {
 	trap sweep EXIT
 	controller_with "${flags[@]}"
 	for name in dry lost retain foreign owned-{1,2}; do claim "$name" rds Block 1Gi; done
-	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=30s pvc --all >/dev/null
+	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=$LONG pvc --all >/dev/null
 	# Only a volume that somebody had counts as one that a PersistentVolume has named.
 	for name in dry lost retain foreign owned-{1,2}; do vas+=("$(attach_by_hand "$(volume_of "$name")" node-1)"); done
 	for i in "${vas[@]}"; do eventually 20 is_attached "$i"; done
-	k delete volumeattachments --all --timeout=30s >/dev/null
+	k delete volumeattachments --all --timeout=$LONG >/dev/null
 	for i in 1 2; do owned+=("$(volume_of owned-$i)"); done
 	dry=$(volume_of dry) lost=$(volume_of lost) retain=$(volume_of retain)
 	kept=("$dry" "$lost" "$retain" "$(volume_of foreign)")
@@ -125,7 +125,7 @@ t_orphans() {
 	echo "kept data" | dd of="$(image "$retain")" conv=notrunc status=none
 	before=$(sum "$retain")
 	k patch pv "$retain" --type=merge -p '{"spec": {"persistentVolumeReclaimPolicy": "Retain"}}' >/dev/null
-	w delete pvc retain --timeout=20s >/dev/null
+	w delete pvc retain --timeout=$LONG >/dev/null
 	lose retain "$retain"
 	# Even what another cluster calls released is not for us.
 	foreign=$(volume_of foreign)
@@ -153,7 +153,7 @@ t_orphans() {
 
 	sweep
 	trap - EXIT
-	w delete pvc --all --timeout=60s >/dev/null
+	w delete pvc --all --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 is_released() { record_of "$1" | grep -q ' b=2'; }
