@@ -75,7 +75,7 @@ static int set_file_size(struct run *r, struct disk *d, const char *text)
 
 	if (!strcmp(text, "auto"))
 		return 0;
-	parse_size(arena_dup(&r->a, text, strlen(text)), &bytes);
+	parse_size(text, &bytes);
 	if (!d->path)
 		return run_error(r, NULL, "failure: not a file disk");
 	if (bytes < d->file_size) {
@@ -165,8 +165,9 @@ static void reexport(struct run *r, struct disk *d)
 	log_prop(r, d, "re-export", "", d->nqn);
 }
 
-static int set_disk(struct run *r, struct call *c, struct disk *d)
+static int set_disk(struct run *r, struct call *c, void *row)
 {
+	struct disk *d = row;
 	int rc = 0;
 
 	for (unsigned i = 0; i < c->n->n_args && rc == 0; i++) {
@@ -185,16 +186,12 @@ static int set_disk(struct run *r, struct call *c, struct disk *d)
 
 int disk_set(struct run *r, struct call *c)
 {
-	struct rows rows = { 0 };
 	struct nvmet_wait wait;
-	int rc = 0;
 
-	if (run_sleep(r, r->box->opt.op_set_ms) < 0 || menu_targets(r, c, &rows) < 0)
+	if (run_sleep(r, r->box->opt.op_set_ms) < 0)
 		return -1;
 	export_begin(r->box, &wait);
-	for (unsigned i = 0; i < rows.n && rc == 0; i++)
-		rc = set_disk(r, c, rows.row[i]);
-	return export_end(r, &wait, rc);
+	return export_end(r, &wait, menu_each(r, c, set_disk));
 }
 
 int disk_unset(struct run *r, struct call *c)
@@ -218,10 +215,12 @@ int disk_unset(struct run *r, struct call *c)
 	return export_end(r, &wait, rc);
 }
 
-static int remove_disk(struct run *r, struct disk *d)
+static int remove_disk(struct run *r, struct call *c, void *row)
 {
+	struct disk *d = row;
 	const char *kv[] = { "slot", d->slot, "path", d->path, NULL };
 
+	(void)c;
 	if (!d->path) {
 		box_history(r->box, r, "remove-refused", kv);
 		return run_error(r, NULL, "failure: device is busy");
@@ -237,16 +236,12 @@ static int remove_disk(struct run *r, struct disk *d)
 
 int disk_remove(struct run *r, struct call *c)
 {
-	struct rows rows = { 0 };
 	struct nvmet_wait wait;
-	int rc = 0;
 
-	if (run_sleep(r, r->box->opt.op_remove_ms) < 0 || menu_targets(r, c, &rows) < 0)
+	if (run_sleep(r, r->box->opt.op_remove_ms) < 0)
 		return -1;
 	export_begin(r->box, &wait);
-	for (unsigned i = 0; i < rows.n && rc == 0; i++)
-		rc = remove_disk(r, rows.row[i]);
-	return export_end(r, &wait, rc);
+	return export_end(r, &wait, menu_each(r, c, remove_disk));
 }
 
 /* ---- add ---- */
@@ -403,7 +398,7 @@ int disk_add(struct run *r, struct call *c)
 	if (read_adding(r, c, &a) < 0)
 		return -1;
 	if (a.size_text)
-		parse_size(arena_dup(&r->a, a.size_text, strlen(a.size_text)), &a.bytes);
+		parse_size(a.size_text, &a.bytes);
 	if (run_sleep(r, b->opt.op_add_ms + b->opt.op_per_gib_ms * (a.bytes >> 30)) < 0)
 		return -1;
 	if (check_adding(r, c, &a) < 0 || make_file(r, &a) < 0)

@@ -1,6 +1,5 @@
 #include "sim/menu.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,34 +217,18 @@ int menu_targets(struct run *r, struct call *c, struct rows *out)
 	return add_targets(r, c->m, v, out);
 }
 
-/* ---- values of arguments ---- */
-int parse_size(const char *s, uint64_t *ret)
+int menu_each(struct run *r, struct call *c,
+	      int (*one)(struct run *r, struct call *c, void *row))
 {
-	static const char units[] = "KMGT";
-	char *end;
-	const char *unit;
+	struct rows rows = { 0 };
+	int rc = menu_targets(r, c, &rows);
 
-	if (*s < '0' || *s > '9')
-		return -1;
-	errno = 0;
-	*ret = strtoull(s, &end, 10);
-	if (errno)
-		return -1;
-	if (*end == 'k')
-		*end = 'K';
-	unit = *end ? strchr(units, *end) : NULL;
-	if (!*end)
-		return 0;
-	if (!unit || end[1])
-		return -1;
-	for (long i = unit - units; i >= 0; i--) {
-		if (*ret > UINT64_MAX / 1024)
-			return -1;
-		*ret *= 1024;
-	}
-	return 0;
+	for (unsigned i = 0; i < rows.n && rc == 0; i++)
+		rc = one(r, c, rows.row[i]);
+	return rc;
 }
 
+/* ---- values of arguments ---- */
 static int check_enum(struct run *r, const struct arg_schema *as, const char *text)
 {
 	struct sb list = { 0 };
@@ -312,8 +295,7 @@ int arg_check(struct run *r, const struct arg *a, const struct value *v, const c
 			return 0;
 	if (!strcmp(as->kind, "num") || !strcmp(as->kind, "port"))
 		return check_number(r, as, text);
-	if (!strcmp(as->kind, "size") &&
-	    parse_size(arena_dup(&r->a, text, strlen(text)), &n) < 0)
+	if (!strcmp(as->kind, "size") && parse_size(text, &n) < 0)
 		return run_error(r, as->name, "invalid value for argument %s", as->name);
 	return 0;
 }

@@ -68,6 +68,9 @@ int menu_select(struct run *r, struct call *c, struct rows *out);
 /* Rows that the unnamed selector names: ids, names, arrays, comma lists. is_set tells
  * whether the selector was there at all. */
 int menu_targets(struct run *r, struct call *c, struct rows *out);
+/* one() for each of them, until one refuses. */
+int menu_each(struct run *r, struct call *c,
+	      int (*one)(struct run *r, struct call *c, void *row));
 
 const struct value *call_get(const struct call *c, const char *name); /* NULL: absent */
 bool call_has(const struct call *c, const char *name);
@@ -81,8 +84,6 @@ int rights_package(struct run *r, const struct node *n);
 /* Checks a value against the kind and the values of its argument. */
 int arg_check(struct run *r, const struct arg *a, const struct value *v,
 	      const char *text);
-/* "10G", "64K", "123": bytes, K M G T are binary. */
-int parse_size(const char *s, uint64_t *ret);
 
 extern struct menu menu_disk, menu_file, menu_btrfs_fs, menu_subvol, menu_health;
 extern struct menu menu_user, menu_group, menu_keys;

@@ -72,23 +72,25 @@ static void fs_list(struct run *r, const struct hints *h, struct rows *out)
 		rows_add(r, out, &r->box->opt);
 }
 
-static int fs_set(struct run *r, struct call *c)
+static int set_fs(struct run *r, struct call *c, void *row)
 {
 	const char *label = call_text(r, c, "label");
-	struct rows rows = { 0 };
+	struct box_opt *o = row;
 
-	if (menu_targets(r, c, &rows) < 0)
-		return -1;
-	for (unsigned i = 0; label && i < rows.n; i++) {
-		const char *kv[] = { "prop", "label", "old", r->box->opt.pool_label,
+	if (label) {
+		const char *kv[] = { "prop", "label", "old", o->pool_label,
 				     "new",  label,   NULL };
 
 		r->mutations++;
 		box_history(r->box, r, "fs-set", kv);
-		snprintf(r->box->opt.pool_label, sizeof r->box->opt.pool_label, "%s",
-			 label);
+		snprintf(o->pool_label, sizeof o->pool_label, "%s", label);
 	}
 	return 0;
+}
+
+static int fs_set(struct run *r, struct call *c)
+{
+	return menu_each(r, c, set_fs);
 }
 
 /* ---- subvolumes ---- */
@@ -274,47 +276,46 @@ static bool holds_disk(struct run *r, const struct subvol *s)
 	return false;
 }
 
+static int remove_sv(struct run *r, struct call *c, void *row)
+{
+	struct subvol *s = row;
+	const char *name;
+
+	(void)c;
+	if (s->is_root || s->dead_until || holds_disk(r, s))
+		return run_error(r, NULL, "failure: subvolume is in use");
+	name = arena_dup(&r->a, s->fullname, strlen(s->fullname));
+	if (box_subvol_remove(r->box, s) < 0)
+		return run_error(r, NULL, "failure: %s", strerror(errno));
+	r->mutations++;
+	box_history(r->box, r, "subvol-remove",
+		    (const char *const[]){ "path", name, NULL });
+	return 0;
+}
+
 static int sv_remove(struct run *r, struct call *c)
 {
-	struct rows rows = { 0 };
+	return run_sleep(r, r->box->opt.op_remove_ms) < 0 ? -1
+							  : menu_each(r, c, remove_sv);
+}
 
-	if (run_sleep(r, r->box->opt.op_remove_ms) < 0 || menu_targets(r, c, &rows) < 0)
-		return -1;
-	for (unsigned i = 0; i < rows.n; i++) {
-		struct subvol *s = rows.row[i];
-		const char *name =
-			s->is_root ? ""
-				   : arena_dup(&r->a, s->fullname, strlen(s->fullname));
+static int set_sv(struct run *r, struct call *c, void *row)
+{
+	const char *ro = call_text(r, c, "read-only");
+	struct subvol *s = row;
 
-		if (s->is_root || s->dead_until || holds_disk(r, s))
-			return run_error(r, NULL, "failure: subvolume is in use");
-		if (box_subvol_remove(r->box, s) < 0)
-			return run_error(r, NULL, "failure: %s", strerror(errno));
-		r->mutations++;
-		box_history(r->box, r, "subvol-remove",
-			    (const char *const[]){ "path", name, NULL });
-	}
+	if (call_has(c, "name") || call_has(c, "fs") || call_has(c, "parent") ||
+	    s->is_root)
+		return run_error(r, NULL, "failure: can not change");
+	if (ro)
+		s->is_read_only = !strcmp(ro, "yes");
+	box_save_subvol(r->box, s);
 	return 0;
 }
 
 static int sv_set(struct run *r, struct call *c)
 {
-	const char *ro = call_text(r, c, "read-only");
-	struct rows rows = { 0 };
-
-	if (menu_targets(r, c, &rows) < 0)
-		return -1;
-	for (unsigned i = 0; i < rows.n; i++) {
-		struct subvol *s = rows.row[i];
-
-		if (call_has(c, "name") || call_has(c, "fs") || call_has(c, "parent") ||
-		    s->is_root)
-			return run_error(r, NULL, "failure: can not change");
-		if (ro)
-			s->is_read_only = !strcmp(ro, "yes");
-		box_save_subvol(r->box, s);
-	}
-	return 0;
+	return menu_each(r, c, set_sv);
 }
 
 static const struct menu_cmd fs_cmds[] = { { "set", fs_set }, { NULL, NULL } };

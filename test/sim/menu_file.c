@@ -210,8 +210,11 @@ static int file_add(struct run *r, struct call *c)
 	return 0;
 }
 
-static int remove_one(struct run *r, const char *name)
+static int remove_one(struct run *r, struct call *c, void *row)
 {
+	const char *name = row;
+
+	(void)c;
 	if (box_disk_by_path(r->box, name))
 		return run_error(r, NULL, "failure: file is in use");
 	if (!box_pool_path(r->box, name))
@@ -226,14 +229,8 @@ static int remove_one(struct run *r, const char *name)
 
 static int file_remove(struct run *r, struct call *c)
 {
-	struct rows rows = { 0 };
-
-	if (run_sleep(r, r->box->opt.op_remove_ms) < 0 || menu_targets(r, c, &rows) < 0)
-		return -1;
-	for (unsigned i = 0; i < rows.n; i++)
-		if (remove_one(r, rows.row[i]) < 0)
-			return -1;
-	return 0;
+	return run_sleep(r, r->box->opt.op_remove_ms) < 0 ? -1
+							  : menu_each(r, c, remove_one);
 }
 
 static const struct menu_cmd cmds[] = {

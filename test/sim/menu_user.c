@@ -121,20 +121,19 @@ static int group_add(struct run *r, struct call *c)
 	return 0;
 }
 
+static int set_group(struct run *r, struct call *c, void *row)
+{
+	struct sim_group *g = row;
+
+	if (group_fill(r, c, g) < 0)
+		return -1;
+	changed(r, "group-set", g->name);
+	return 0;
+}
+
 static int group_set(struct run *r, struct call *c)
 {
-	struct rows rows = { 0 };
-
-	if (menu_targets(r, c, &rows) < 0)
-		return -1;
-	for (unsigned i = 0; i < rows.n; i++) {
-		struct sim_group *g = rows.row[i];
-
-		if (group_fill(r, c, g) < 0)
-			return -1;
-		changed(r, "group-set", g->name);
-	}
-	return 0;
+	return menu_each(r, c, set_group);
 }
 
 /* ---- users ---- */
@@ -209,20 +208,19 @@ static int user_add(struct run *r, struct call *c)
 	return 0;
 }
 
+static int set_user(struct run *r, struct call *c, void *row)
+{
+	struct sim_user *u = row;
+
+	if (user_fill(r, c, u) < 0)
+		return -1;
+	changed(r, "user-set", u->name);
+	return 0;
+}
+
 static int user_set(struct run *r, struct call *c)
 {
-	struct rows rows = { 0 };
-
-	if (menu_targets(r, c, &rows) < 0)
-		return -1;
-	for (unsigned i = 0; i < rows.n; i++) {
-		struct sim_user *u = rows.row[i];
-
-		if (user_fill(r, c, u) < 0)
-			return -1;
-		changed(r, "user-set", u->name);
-	}
-	return 0;
+	return menu_each(r, c, set_user);
 }
 
 /* ---- keys ---- */

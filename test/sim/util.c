@@ -196,3 +196,28 @@ int parse_u64(const char *s, uint64_t *ret)
 	*ret = strtoull(s, &end, 10);
 	return *end || errno ? -1 : 0;
 }
+
+int parse_size(const char *s, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return -1;
+	errno = 0;
+	*ret = strtoull(s, &end, 10);
+	if (errno)
+		return -1;
+	if (!*end)
+		return 0;
+	unit = strchr(units, *end == 'k' ? 'K' : *end);
+	if (!unit || end[1])
+		return -1;
+	for (long i = unit - units; i >= 0; i--) {
+		if (*ret > UINT64_MAX / 1024)
+			return -1;
+		*ret *= 1024;
+	}
+	return 0;
+}

@@ -47,5 +47,7 @@ uint64_t rand_u64(void);
 
 /* -1 unless the whole of s is a decimal number that fits. */
 int parse_u64(const char *s, uint64_t *ret);
+/* "10G", "64K", "123": bytes, K M G T are binary. */
+int parse_size(const char *s, uint64_t *ret);
 
 #endif
