@@ -398,6 +398,24 @@ Test(menus, set_stops_at_the_first_refusal)
 	t_close(&t);
 }
 
+/* Each row that is named, in turn, until one is refused. */
+Test(menus, a_command_over_several_rows)
+{
+	struct t_box t;
+
+	t_open(&t);
+	add_disk(&t, "v1");
+	add_disk(&t, "v2");
+	add_disk(&t, "v3");
+	t_is(&t, "/disk set [find where type=file] comment=x", "");
+	t_is(&t, ":put [:len [/disk find where comment=\"x\"]]", "3\n");
+	t_has(&t, "/disk remove v1,raid1,v2", "failure: device is busy");
+	t_is(&t, ":put [:len [/disk find where type=file]]", "2\n");
+	t_is(&t, "/disk remove v2,v3", "");
+	t_is(&t, ":put [:len [/disk find where type=file]]", "0\n");
+	t_close(&t);
+}
+
 Test(menus, quirks_of_some_box)
 {
 	struct t_box t;
