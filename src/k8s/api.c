@@ -205,7 +205,7 @@ const char *k8s_api_namespace(const struct k8s_api *a)
 
 void k8s_api_stats(const struct k8s_api *a, struct k8s_api_stats *ret)
 {
-	uint64_t now = clock_now_ms(a->k8s.loop);
+	uint64_t now = clock_boot_ms(a->k8s.loop);
 
 	*ret = (struct k8s_api_stats){ .n_requests = a->calls.n_asked,
 				       .n_failed = a->calls.n_failed };

@@ -227,6 +227,7 @@ static void fail_for_good(struct call *c)
 	struct err err = c->fetch.op.err;
 
 	(void)err_wrap(&err, "%s %.100s", c->fetch.method, c->target.data);
+	c->r->is_foreign = c->fetch.is_foreign;
 	op_fail_err(&c->r->op, &err);
 	finish(c);
 }
@@ -360,6 +361,7 @@ void k8s_call_start(struct k8s_calls *calls, struct k8s_request *r,
 
 	r->impl = c;
 	r->object = NULL;
+	r->is_foreign = false;
 	if (c) {
 		c->calls = calls;
 		c->r = r;

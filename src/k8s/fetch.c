@@ -29,8 +29,9 @@ enum err_code k8s_status_code(unsigned status, const char *reason)
 		return ERR_INVALID;
 	case 403:
 		return ERR_PERMISSION;
-	case 404:
-		return ERR_NOT_FOUND;
+	case 404: /* of a proxy, or of an API server that does not serve the path: nothing
+		   */
+		return strcmp(reason, "NotFound") == 0 ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
 	case 409:
 		return strcmp(reason, "AlreadyExists") == 0 ? ERR_EXISTS : ERR_ABORTED;
 	default:
@@ -113,6 +114,7 @@ static void read_object(struct k8s_fetch *f)
 
 	k8s_decode(f->kind, f->driver, f->in.data ? f->in.data : "", f->in.len, &d);
 	f->is_unreadable = d.reading == K8S_UNREADABLE;
+	f->is_foreign = d.reading == K8S_FOREIGN;
 	if (d.reading == K8S_READ)
 		f->object = d.object;
 	else if (d.reading == K8S_FOREIGN)
@@ -211,7 +213,7 @@ void k8s_fetch_start(struct k8s_fetch *f, uv_loop_t *loop, void (*done)(struct o
 {
 	f->status = 0;
 	f->retry_after_ms = 0;
-	f->is_sent = f->is_unreadable = false;
+	f->is_sent = f->is_unreadable = f->is_foreign = false;
 	f->object = NULL;
 	f->meta = (struct k8s_list_meta){ .next = "" };
 	f->x = (struct k8s_exchange){ .status = 0 };

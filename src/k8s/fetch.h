@@ -26,6 +26,7 @@ struct k8s_fetch {
 	uint32_t retry_after_ms;
 	bool is_sent;
 	bool is_unreadable;	   /* it came, but is not what it should be */
+	bool is_foreign;	   /* OBJECT: it came, and is another driver's */
 	struct k8s_object *object; /* OBJECT: the caller's to free */
 	struct k8s_list_meta meta; /* PAGE */
 	/* Private. */

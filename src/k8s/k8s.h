@@ -21,9 +21,10 @@ struct k8s;
  * are borrowed until done(). Retried on transport errors, 401 (with a token read anew),
  * 429 and 5xx where that cannot do a thing twice, until its deadline (30 s; an earlier
  * one by op_set_deadline after the start wins).
- * Errors: NOT_FOUND 404; EXISTS 409 AlreadyExists; ABORTED 409 Conflict (a uid or version
- * that does not fit too); PERMISSION 403; INVALID 400, 422; EXHAUSTED an answer too
- * large; DEADLINE; else UNAVAILABLE. */
+ * Errors: NOT_FOUND 404 with that reason, which a server that does not know the path does
+ * not give; EXISTS 409 AlreadyExists; ABORTED 409 Conflict (a uid or version that does
+ * not fit too); PERMISSION 403; INVALID 400, 422; EXHAUSTED an answer too large;
+ * DEADLINE; else UNAVAILABLE. */
 struct k8s_request {
 	struct op op; /* type and states are the implementation's */
 	void *impl;   /* the implementation's, gone at done() */
@@ -38,6 +39,7 @@ struct k8s_request {
 	/* Results. */
 	struct k8s_object *object; /* GET, CREATE, PATCH, UPDATE: the answer decoded; the
 				    * caller frees it, or takes it, in done() or later */
+	bool is_foreign; /* NOT_FOUND: there is one, another driver's (VA, PV) */
 };
 
 /* An Event on a claim (a PersistentVolumeClaim). Texts are copied. */

@@ -12,7 +12,7 @@ struct k8s_store {
 	struct map unreadable; /* names of objects that could not be decoded, owned */
 	struct list listeners;
 	bool is_complete;  /* a whole list was seen, once; never false again */
-	uint64_t heard_ms; /* clock_now_ms of the last event, bookmark or whole list */
+	uint64_t heard_ms; /* clock_boot_ms of the last event, bookmark or whole list */
 	uint8_t round;	   /* of the list under way */
 };
 

@@ -62,6 +62,12 @@ static uint64_t now_ms(const struct k8s_watch *w)
 	return clock_now_ms(w->op.loop);
 }
 
+/* A machine that was suspended has heard nothing meanwhile. */
+static uint64_t boot_ms(const struct k8s_watch *w)
+{
+	return clock_boot_ms(w->op.loop);
+}
+
 static void on_granted(struct k8s_turn *t)
 {
 	op_wake(&CONTAINER_OF(t, struct k8s_watch, turn)->op);
@@ -153,7 +159,7 @@ static int take_line(struct k8s_watch *w, struct k8s_line *l, struct err *err)
 	}
 	if (l->decoded.version[0])
 		memcpy(w->version, l->decoded.version, sizeof(w->version));
-	w->store->heard_ms = now_ms(w);
+	w->store->heard_ms = boot_ms(w);
 	return 0;
 }
 
@@ -275,7 +281,7 @@ static void end_list(struct k8s_watch *w)
 	memcpy(w->version, w->page.meta.version, sizeof(w->version));
 	w->more[0] = '\0';
 	w->n_lists++;
-	k8s_store_list_end(w->store, now_ms(w));
+	k8s_store_list_end(w->store, boot_ms(w));
 	mem_trim(); /* each page was parsed into many small pieces */
 	log_info("k8s", "listed", KS("kind", k8s_kind_name(w->store->kind)),
 		 KU("objects", w->store->objects.count),
@@ -306,7 +312,7 @@ static void judge_page(struct k8s_watch *w)
 static void on_silence(struct clock_timer *t)
 {
 	struct k8s_watch *w = CONTAINER_OF(t, struct k8s_watch, silence);
-	uint64_t due = w->store->heard_ms + K8S_WATCH_SILENT_MS, now = now_ms(w);
+	uint64_t due = w->store->heard_ms + K8S_WATCH_SILENT_MS, now = boot_ms(w);
 
 	if (now < due) {
 		clock_timer_start(w->op.loop, t, due - now, on_silence);
@@ -364,7 +370,7 @@ static struct k8s_ended ended(const struct k8s_watch *w)
 			  : x->status == 200	     ? 0
 						     : x->status,
 		.lived_ms = now_ms(w) - w->began_ms,
-		.silent_ms = now_ms(w) - w->store->heard_ms,
+		.silent_ms = boot_ms(w) - w->store->heard_ms,
 		.timeout_ms = w->timeout_s * UINT64_C(1000),
 		.has_events = w->n_events > w->first_events,
 		.failures = w->backoff.failures,
@@ -377,16 +383,13 @@ static struct k8s_ended ended(const struct k8s_watch *w)
 
 static void judge_stream(struct k8s_watch *w)
 {
-	struct k8s_ended e;
-	struct k8s_verdict v;
-
 	if (now_ms(w) - w->began_ms >= K8S_WATCH_HEALTHY_MS)
 		backoff_reset(&w->backoff);
-	e = ended(w);
-	v = k8s_watch_judge(&e);
+	struct k8s_ended e = ended(w);
+	struct k8s_verdict v = k8s_watch_judge(&e);
 	w->is_quiet |= e.how == K8S_STREAM_SILENT;
 	if (v.is_heard)
-		w->store->heard_ms = now_ms(w);
+		w->store->heard_ms = boot_ms(w);
 	if (v.is_failure || e.how == K8S_STREAM_SILENT) {
 		struct err err = w->stream.op.err;
 

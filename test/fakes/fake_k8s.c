@@ -220,7 +220,7 @@ void fake_k8s_incomplete(struct fake_k8s *f)
 
 void fake_k8s_stale(struct fake_k8s *f, bool is_stale)
 {
-	uint64_t now = clock_now_ms(f->k8s.loop);
+	uint64_t now = clock_boot_ms(f->k8s.loop);
 
 	for (unsigned i = 0; i < K8S_WATCHED; i++)
 		f->k8s.stores[i].heard_ms =

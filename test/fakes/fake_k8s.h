@@ -46,9 +46,10 @@ enum { FAKE_K8S_KEPT = 4096 }; /* requests and events kept; more fails the test 
 struct fake_k8s {
 	struct k8s k8s; /* first */
 	const char *driver_name;
-	bool is_leader;	     /* true from the start */
-	bool has_finalizers; /* DELETE only sets is_deleting, as for attached VAs */
-	uint32_t delay_ms;   /* each request waits so long before its effect */
+	bool is_leader;		/* true from the start */
+	bool has_finalizers;	/* DELETE only sets is_deleting, as for attached VAs */
+	const char *foreign_pv; /* the name of one that is another driver's, or NULL */
+	uint32_t delay_ms;	/* each request waits so long before its effect */
 	/* One fault, for the request after `skip` others; or one chosen per request. */
 	struct fake_k8s_fault fault;
 	unsigned skip;

@@ -218,6 +218,8 @@ static void run(struct fake_impl *im)
 			r->object = answer(o);
 		else
 			op_fail(&r->op, ERR_NOT_FOUND, "%s not found", r->name);
+		r->is_foreign = !o && r->kind == K8S_PV && f->foreign_pv &&
+				strcmp(f->foreign_pv, r->name) == 0;
 		break;
 	case K8S_LIST:
 		run_list(f, r);

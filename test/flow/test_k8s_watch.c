@@ -208,6 +208,25 @@ Test(k8s_watch, a_frozen_server)
 	}
 }
 
+/* The machine was suspended, and what it had heard before is old. */
+Test(k8s_watch, nothing_is_current_after_a_long_sleep)
+{
+	open_cluster();
+	start();
+	api_lab_pass(&x, 1000);
+	api_sim_freeze(&x.sim, true);
+	api_sim_va(&x.sim, "va-9", "node-b", "pv-1", true);
+	clock_pause(&x.l.uv, K8S_STALE_MS / 2);
+	cr_assert(k8s_is_current(x.k));
+	clock_pause(&x.l.uv, K8S_STALE_MS / 2);
+	cr_assert_not(k8s_is_current(x.k));
+	api_sim_freeze(&x.sim, false);
+	cr_assert(api_lab_settle(&x, 90000));
+	api_lab_pass(&x, 65000);
+	cr_assert(api_lab_is_same(&x));
+	api_lab_close(&x);
+}
+
 Test(k8s_watch, gone_at_the_start_of_a_watch_and_as_a_line)
 {
 	for (int by_line = 0; by_line < 2; by_line++) {

@@ -122,6 +122,20 @@ Test(reconcile_orphan, published_again_it_is_released_no_more)
 	rlab_close(&l);
 }
 
+/* The driver had another name when it was made, or another driver has the box too. */
+Test(reconcile_orphan, stays_where_a_pv_of_another_driver_bears_its_name)
+{
+	open_one();
+	l.f->foreign_pv = "pvc-1";
+	remove_pv("pvc-1");
+	days(3);
+	cr_assert(rlab_find(&l, "pvc-1")->record.is_released);
+	l.f->foreign_pv = NULL;
+	days(1);
+	cr_assert_null(rlab_find(&l, "pvc-1"));
+	rlab_close(&l);
+}
+
 Test(reconcile_orphan, is_only_told_of_in_a_dry_run)
 {
 	rlab_open(&l);

@@ -158,6 +158,8 @@ Test(k8s_call, statuses_are_errors_as_the_port_says)
 		{ 400, "{}", ERR_INVALID },
 		{ 403, "<html>", ERR_PERMISSION },
 		{ 404, "{\"reason\":\"NotFound\"}", ERR_NOT_FOUND },
+		{ 404, "404 page not found\n", ERR_UNAVAILABLE }, /* the path */
+		{ 404, NULL, ERR_UNAVAILABLE },
 		{ 405, "", ERR_UNAVAILABLE },
 		{ 409, "{\"reason\":\"AlreadyExists\"}", ERR_EXISTS },
 		{ 409, "{\"reason\":\"Conflict\"}", ERR_ABORTED },
@@ -174,6 +176,18 @@ Test(k8s_call, statuses_are_errors_as_the_port_says)
 		cr_assert_eq(seam.n_asked, 1);
 		close_lab();
 	}
+}
+
+Test(k8s_call, another_drivers_object_is_told_from_one_that_is_not_there)
+{
+	open_lab();
+	lab.r.kind = K8S_PV;
+	lab.script[0] =
+		(struct seam_answer){ .status = 200,
+				      .body = "{" META("n1") ",\"spec\":{\"nfs\":{}}}" };
+	cr_assert_eq(run(), ERR_NOT_FOUND);
+	cr_assert(lab.r.is_foreign);
+	close_lab();
 }
 
 Test(k8s_call, what_can_be_done_twice_is_asked_again)

@@ -60,7 +60,7 @@ static int found(struct reconcile_orphan *o, struct k8s_object **ret)
 	*ret = o->req.object;
 	o->req.object = NULL;
 	if (o->req.op.err.code == ERR_NOT_FOUND)
-		return 0;
+		return o->req.is_foreign;
 	op_fail_err(&o->op, &o->req.op.err);
 	return op_failed(&o->op) ? -1 : 1;
 }
