@@ -253,10 +253,10 @@ unsigned child_kill_all(void)
 		if (!known[i])
 			continue;
 		n++;
-		(void)child_end(known[i], SIGKILL, 10000);
+		(void)child_end(known[i], SIGKILL, 60000);
 		known[i] = 0;
 	}
-	while ((pid = one_orphan()) != 0 && child_end(pid, SIGKILL, 10000) != -1)
+	while ((pid = one_orphan()) != 0 && child_end(pid, SIGKILL, 60000) != -1)
 		n++;
 	return n;
 }

@@ -115,7 +115,7 @@ bool driver_try_start(struct driver *d)
 	struct child_conf conf = { .argv = a.v,
 				   .env = d->env,
 				   .log = e2e_path(log, "%s.log", d->name) };
-	uint64_t end = e2e_now_ms() + 20000;
+	uint64_t end = e2e_now_ms() + 60000;
 
 	if (!CHECK(d->bin || getenv("RDS_CSI"), "RDS_CSI is not set"))
 		return false;
@@ -143,7 +143,7 @@ bool driver_start(struct driver *d)
 
 void driver_stop(struct driver *d)
 {
-	int status = d->pid > 0 ? child_end(d->pid, SIGTERM, 30000) : 0;
+	int status = d->pid > 0 ? child_end(d->pid, SIGTERM, 60000) : 0;
 
 	CHECK(status == 0, "rds-csi ended with wait status %d", status);
 	d->pid = 0;
@@ -152,7 +152,7 @@ void driver_stop(struct driver *d)
 void driver_kill(struct driver *d)
 {
 	if (d->pid > 0)
-		CHECK(child_end(d->pid, SIGKILL, 20000) != -1,
+		CHECK(child_end(d->pid, SIGKILL, 60000) != -1,
 		      "rds-csi cannot be killed");
 	d->pid = 0;
 }

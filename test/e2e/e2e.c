@@ -171,7 +171,7 @@ static void clean_up(void)
 {
 	unsigned n;
 
-	(void)child_wait_orphans(2000);
+	(void)child_wait_orphans(60000);
 	n = child_kill_all();
 	e2e_check(n == 0, __FILE__, __LINE__, "children", "%u still ran at the end", n);
 	left_clean(dir);
@@ -281,7 +281,7 @@ int e2e_main(int argc, char **argv, const struct e2e_test *tests)
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	fprintf(stderr, "killed by signal %d\n", WTERMSIG(status));
-	(void)child_wait_orphans(20000);
+	(void)child_wait_orphans(60000);
 	if (dir[0])
 		remove_dir();
 	return 1;

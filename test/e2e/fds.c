@@ -76,7 +76,7 @@ bool fds_of(const struct driver *d, struct fds *ret)
 
 bool fds_settle(const struct driver *d, unsigned wanted, struct fds *ret)
 {
-	uint64_t end = e2e_now_ms() + 20000;
+	uint64_t end = e2e_now_ms() + 60000;
 	bool is_there, is_so;
 
 	do {

@@ -61,7 +61,7 @@ bool kill_run(struct life *l, enum vol_step step, enum err_code *ret_code)
 	if (is_hit && is_stop(l))
 		let_happen_and_kill(l);
 	if (is_hit)
-		CHECK(driver_is_gone(&l->driver, 20000), "the driver did not die");
+		CHECK(driver_is_gone(&l->driver, 60000), "the driver did not die");
 	*ret_code = vol_end(&l->driver, &l->vol, step, &call);
 	return is_hit;
 }

@@ -113,7 +113,7 @@ void left_clean(const char *dir)
 bool left_unmount(const char *at, const char *file)
 {
 	const char *const argv[] = { "/bin/umount", at, NULL };
-	uint64_t end = e2e_now_ms() + 20000;
+	uint64_t end = e2e_now_ms() + 60000;
 
 	if (child_run(argv, NULL, 0) != 0)
 		return false;

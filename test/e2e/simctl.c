@@ -24,7 +24,7 @@ static bool read_ready(struct sim *s, int fd)
 	size_t len = 0;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	while (len + 1 < sizeof(text) && poll(&p, 1, 20000) > 0) {
+	while (len + 1 < sizeof(text) && poll(&p, 1, 60000) > 0) {
 		ssize_t n = read(fd, text + len, sizeof(text) - 1 - len);
 
 		if (n <= 0)
@@ -78,7 +78,7 @@ void sim_stop(struct sim *s)
 {
 	if (s->pid > 0)
 		/* It gives the kernel 30 s to let its exports go. */
-		CHECK(child_end(s->pid, SIGTERM, 40000) == 0,
+		CHECK(child_end(s->pid, SIGTERM, 90000) == 0,
 		      "rds-sim did not end with 0");
 	forget(s);
 }
@@ -86,7 +86,7 @@ void sim_stop(struct sim *s)
 void sim_kill(struct sim *s)
 {
 	if (s->pid > 0)
-		(void)child_end(s->pid, SIGKILL, 20000);
+		(void)child_end(s->pid, SIGKILL, 60000);
 	forget(s);
 }
 
@@ -103,7 +103,7 @@ static int dial(const struct sim *s)
 	struct sockaddr_in a = { .sin_family = AF_INET,
 				 .sin_port = htons((uint16_t)s->control_port),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct timeval tv = { .tv_sec = 20 };
+	struct timeval tv = { .tv_sec = 60 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)

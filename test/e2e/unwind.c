@@ -80,7 +80,7 @@ static bool half_fence(struct life *l, const char *id, bool is_cut)
 	if (!is_cut)
 		return CHECK(code == ERR_OK, "%s", rpc_message());
 	return CHECK(c->fired, "no fence was met") &&
-	       CHECK(driver_is_gone(&l->driver, 10000), "not killed") &&
+	       CHECK(driver_is_gone(&l->driver, 60000), "not killed") &&
 	       driver_start(&l->driver);
 }
 

@@ -254,7 +254,7 @@ bool vol_may_retry(enum err_code code)
 
 bool vol_must(struct driver *d, struct vol *v, enum vol_step step)
 {
-	uint64_t end = e2e_now_ms() + 60000;
+	uint64_t end = e2e_now_ms() + 120000;
 	enum err_code code;
 
 	while (vol_may_retry(code = vol_do(d, v, step)) && e2e_now_ms() < end)

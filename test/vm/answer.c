@@ -73,7 +73,7 @@ bool health_is_good(struct driver *d, const struct vol *v, unsigned timeout_ms)
 bool answer_is(struct driver *d, struct vol *v, enum vol_step step, enum err_code code,
 	       const char *word)
 {
-	uint64_t end = e2e_now_ms() + 60000;
+	uint64_t end = e2e_now_ms() + 120000;
 	enum err_code got;
 
 	do

@@ -18,7 +18,7 @@
 #include "e2e/e2e.h"
 #include "vm/kern.h"
 
-enum { DEVICE_MS = 20000, HEAD = 128 * 1024, IDENTIFY = 4096, ADMIN_IDENTIFY = 6 };
+enum { DEVICE_MS = 60000, HEAD = 128 * 1024, IDENTIFY = 4096, ADMIN_IDENTIFY = 6 };
 
 static int64_t now_us(void)
 {

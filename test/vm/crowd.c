@@ -282,7 +282,7 @@ struct crowd_connects crowd_watch_end(struct crowd_watch *w, unsigned n)
 	struct wanted wanted = { w->seen, n };
 	struct crowd_connects seen;
 
-	kern_until(is_all, &wanted, 10000);
+	kern_until(is_all, &wanted, 60000);
 	CHECK(child_end(w->pid, SIGKILL, 60000) != -1, "the watcher does not end");
 	seen = *w->seen;
 	munmap(w->seen, sizeof(*w->seen));

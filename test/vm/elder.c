@@ -13,7 +13,7 @@
 #define PREFIX "nqn.2000-02.com.mikrotik:"
 #define POOL "/storage-pool/metal-csi"
 #define UUID "4c4c4544-0051-3010-8044-b7c04f463233"
-enum { PORT = 4420, LINE = 600, DEVICE_MS = 20000 };
+enum { PORT = 4420, LINE = 600, DEVICE_MS = 60000 };
 
 const char elder_hostid[] = UUID;
 const char elder_hostnqn[] = "nqn.2014-08.org.nvmexpress:uuid:" UUID;
@@ -95,7 +95,8 @@ bool elder_stage(const struct vol *v)
 				  .hostnqn = elder_hostnqn,
 				  .hostid = elder_hostid,
 				  .port = PORT,
-				  .options = "ctrl_loss_tmo=-1,reconnect_delay=5" };
+				  .options = "ctrl_loss_tmo=-1,reconnect_delay=5,"
+					     "keep_alive_tmo=120" };
 	char device[KERN_NAME];
 	int number = hand_connect(&s);
 

@@ -303,11 +303,21 @@ static bool is_gone(const void *nqn)
 	return kern_sessions(nqn) == 0;
 }
 
+/* The kernel makes a disk's node before the disk can be opened; this link comes between.
+ */
 static bool is_live(const void *nqn)
 {
-	char device[KERN_NAME];
+	char device[KERN_NAME], bdi[KERN_NAME + 20];
+	int fd = -1;
 
-	return kern_live(nqn) > 0 && kern_device(nqn, device);
+	if (kern_live(nqn) == 0 || !kern_device(nqn, device))
+		return false;
+	(void)snprintf(bdi, sizeof(bdi), "/sys/block/%s/bdi", device + strlen("/dev/"));
+	if (access(bdi, F_OK) == 0)
+		fd = open(device, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static bool is_lost(const void *nqn)

@@ -38,8 +38,8 @@ void kern_expect(const char *regex);
 
 /* Looks again every few milliseconds until it is true; false at the time's end. */
 bool kern_until(bool (*is_true)(const void *arg), const void *arg, unsigned timeout_ms);
-/* Until the NQN has no controller; until one of its controllers is live and a device is
- * there; until one has another state than live. */
+/* Until the NQN has no controller; until one of its controllers is live and a device can
+ * be opened; until one has another state than live. */
 bool kern_until_gone(const char *nqn, unsigned timeout_ms);
 bool kern_until_live(const char *nqn, unsigned timeout_ms);
 bool kern_until_lost(const char *nqn, unsigned timeout_ms);

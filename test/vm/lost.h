@@ -7,8 +7,8 @@
  * them without pause, is fenced by the other VM, tries to go on, and in the end its
  * kubelet takes all away. */
 enum {
-	LOST_HEAR_MS = 240000,
-	LOST_WAIT_MS = 60000,
+	LOST_HEAR_MS = 480000,
+	LOST_WAIT_MS = 120000,
 	LOST_BEGUN = 64,    /* blocks on each volume before anything happens */
 	LOST_DIRTY = 18432, /* blocks, 72 MiB, that are written and never synced */
 	LOST_MAX = 4,

@@ -15,7 +15,7 @@
 #include "vm/elder.h"
 #include "vm/kubelet.h"
 
-enum { N = 20, N_FS = 10, FIRST = 8, MORE = 16, BATCH = 4, MORE_MS = 60000 };
+enum { N = 20, N_FS = 10, FIRST = 8, MORE = 16, BATCH = 4, MORE_MS = 120000 };
 #define PREFIX "nqn.2000-02.com.mikrotik:"
 static const long long SIZE = 1LL << 30, GROWN = 1088LL << 20;
 
@@ -60,7 +60,8 @@ static bool connect_own(struct outsider *o)
 	const struct hand_session s = { .nqn = o->e.nqn,
 					.hostnqn = elder_hostnqn,
 					.hostid = elder_hostid,
-					.port = o->e.port };
+					.port = o->e.port,
+					.options = "keep_alive_tmo=120" };
 	struct track t = { .seed = o->e.port, .slots = 64 };
 
 	o->e.image = e2e_path(o->image, "image-%u", o->e.port);

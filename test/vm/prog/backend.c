@@ -243,7 +243,7 @@ static void others(void)
 	CHECK(!kern_sessions(NQN) && kern_live(OTHER) == 1 && kern_live(BESIDE) == 1,
 	      "the wrong one went");
 	number = hand_connect(&foreign);
-	CHECK(number >= 0 && kern_until_live(NQN, 5000), "no foreign session");
+	CHECK(number >= 0 && kern_until_live(NQN, 60000), "no foreign session");
 	IS(detach(NQN), 0);
 	IS(HELPER("nvme-cut", NQN, HOST), 0);
 	CHECK(kern_live(NQN) == 1, "another's session is gone");

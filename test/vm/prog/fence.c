@@ -449,7 +449,7 @@ static bool fence_with_sessions_left(struct run *r)
 static void sessions_live_on(void)
 {
 	static const char *const lingering[] = { "--nvmet-off", "keep-sessions", NULL };
-	static const char *const patient[] = { "--fence-settle=8s", NULL };
+	static const char *const patient[] = { "--fence-settle=20s", NULL };
 	static struct run r;
 
 	cast(&r, lingering_parts);

@@ -15,7 +15,7 @@
 
 static const long long MIB = 1LL << 20;
 enum { FIRST = 1024, STEP = 256 }; /* MiB: what a volume begins with, and grows by */
-enum { BATCH = 4, MORE = 2 * BATCH, PAUSE_MS = 50, SOON_MS = 60000 };
+enum { BATCH = 4, MORE = 2 * BATCH, PAUSE_MS = 50, SOON_MS = 120000 };
 
 static const char *const kinds[] = { "ext4", "xfs", "btrfs", NULL };
 enum { N = sizeof(kinds) / sizeof(kinds[0]) };

@@ -88,7 +88,7 @@ static bool nothing_left(struct life *l)
 static bool fence(struct life *l)
 {
 	return vol_must(&fencer, &l->vol, VOL_UNPUBLISH) &&
-	       CHECK(kern_until_lost(lab_nqn(&l->vol), 30000),
+	       CHECK(kern_until_lost(lab_nqn(&l->vol), 60000),
 		     "the fence is not noticed");
 }
 
@@ -123,13 +123,13 @@ static bool hold(struct life *l)
 		       "of=%s/held; do sleep 0.1; done",
 		       l->vol.target, l->vol.target);
 	holder = child_start(&conf);
-	return CHECK(holder > 0 && kern_until(is_held, l->vol.target, 20000),
+	return CHECK(holder > 0 && kern_until(is_held, l->vol.target, 60000),
 		     "nobody writes");
 }
 
 static bool holder_ends(struct life *l)
 {
-	return CHECK(child_wait(holder, 20000) != -1, "%s is still held", l->vol.target);
+	return CHECK(child_wait(holder, 60000) != -1, "%s is still held", l->vol.target);
 }
 
 /* As on a machine that was installed anew, where something had attached the volume. */

@@ -122,8 +122,8 @@ static void beside(const char *fs)
 		lab_track(&v, &track);
 		if (lab_up(&lab, &v) && writer_start(&writer, &track, 4)) {
 			two_lives(&lab, fs);
-			CHECK(writer_advances(&writer, 8, 30000) &&
-				      writer_end(&writer, 30000) &&
+			CHECK(writer_advances(&writer, 8, 60000) &&
+				      writer_end(&writer, 60000) &&
 				      writer.shared->errors == 0,
 			      "the neighbour was disturbed");
 			e2e_note("the neighbour wrote %llu blocks",

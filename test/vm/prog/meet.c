@@ -8,7 +8,7 @@
 #include "vm/lab.h"
 #include "vm/peer.h"
 
-enum { BLOCKS = 32, TIMEOUT_MS = 120000 };
+enum { BLOCKS = 32, TIMEOUT_MS = 360000 };
 
 static void make_track(struct track *t, const char *path)
 {
@@ -60,7 +60,7 @@ static void side_b(void)
 	s.address = lab_context(&v, "nvmeAddress");
 	number = hand_connect(&s);
 	if (!CHECK(number >= 0, "%s at %s: %s", s.nqn, s.address, strerror(-number)) ||
-	    !CHECK(kern_until_live(s.nqn, 10000) && kern_device(s.nqn, device),
+	    !CHECK(kern_until_live(s.nqn, 60000) && kern_device(s.nqn, device),
 		   "no device"))
 		return;
 	make_track(&t, device);

@@ -11,7 +11,7 @@
 #include "vm/peer.h"
 
 enum {
-	HEAR_MS = 120000,
+	HEAR_MS = 360000,
 	SLOTS = 256,
 	BASE_B = 64 << 20,
 	LONGEST_MS = 30000,
@@ -93,6 +93,15 @@ static bool is_refused(struct run *r, enum vol_step step, const char *node)
 		     node, code, rpc_message());
 }
 
+/* The target must notice soon that A is silent; B stays even if its machine stands still
+ * for a while. */
+static void keep_b_alive(struct vol_context *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->pairs[2 * i], "keepAliveTmo") == 0)
+			c->pairs[2 * i + 1] = "60";
+}
+
 static bool both_hold(struct run *r)
 {
 	r->v.is_block = true;
@@ -106,6 +115,7 @@ static bool both_hold(struct run *r)
 	    !peer_await("writing", HEAR_MS))
 		return false;
 	r->v.node = "node-b";
+	keep_b_alive(&r->v.context);
 	if (!lab_steps(&r->lab, &r->v, VOL_PUBLISH, VOL_NODE_PUBLISH))
 		return false;
 	(void)snprintf(r->nqn, sizeof(r->nqn), "%.299s", lab_nqn(&r->v));
@@ -141,7 +151,7 @@ static bool survivor_leaves(struct run *r)
 	json_t *disk;
 	bool is_new;
 
-	if (!CHECK(writer_end(&r->w, 30000), "the writer hangs") ||
+	if (!CHECK(writer_end(&r->w, 60000), "the writer hangs") ||
 	    !lab_steps(&r->lab, &r->v, VOL_NODE_UNPUBLISH, VOL_UNPUBLISH))
 		return false;
 	is_refused(r, VOL_PUBLISH, "node-c");

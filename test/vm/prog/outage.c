@@ -9,7 +9,7 @@
 #include "vm/lab.h"
 #include "vm/wire.h"
 
-enum { OUTAGE_MS = 30000, BATCH = 8, UNSYNCED = 64, BACK_MS = 60000 };
+enum { OUTAGE_MS = 30000, BATCH = 8, UNSYNCED = 64, BACK_MS = 120000 };
 static struct lab lab;
 
 struct load {
@@ -53,7 +53,7 @@ static void resumes(struct load *l)
 	      "%s was %s and is %s", l->v.id, l->device, device);
 	CHECK(kern_layers(l->v.target) == 1, "%u mounts at the target",
 	      kern_layers(l->v.target));
-	health_is_good(&lab.driver, &l->v, 10000);
+	health_is_good(&lab.driver, &l->v, BACK_MS);
 }
 
 /* The kernel has given the device up: told, and cured by unstage and stage alone. */
@@ -76,7 +76,7 @@ static void is_given_up(struct load *l)
 	    !lab_steps(&lab, &l->v, VOL_STAGE, VOL_NODE_PUBLISH))
 		return;
 	CHECK(lab_mkfs_begun() == begun, "a mkfs was begun");
-	health_is_good(&lab.driver, &l->v, 10000);
+	health_is_good(&lab.driver, &l->v, BACK_MS);
 	track_check(&t, synced);
 	CHECK(track_write(&t, synced, BATCH), "%s: not written", t.path);
 	l->synced = synced + BATCH;
@@ -142,7 +142,7 @@ static void apart(void)
 	post("/nvmet?do=off&ms=30000&slot=", off.v.id);
 	post("/nvmet?do=recreate&uuid=new&slot=", other.v.id);
 	CHECK(kern_until_lost(lab_nqn(&far.v), BACK_MS), "the silence is not noticed");
-	health_is_bad(&lab.driver, &far.v, "does not answer", 10000);
+	health_is_bad(&lab.driver, &far.v, "does not answer", BACK_MS);
 	is_given_up(&other);
 	if (e2e_now_ms() < cut_at + OUTAGE_MS)
 		e2e_sleep_ms((unsigned)(cut_at + OUTAGE_MS - e2e_now_ms()));

@@ -10,7 +10,7 @@
 #include "e2e/child.h"
 #include "vm/lab.h"
 
-enum { MAX_ARGS = 16, RUN_MS = 150000 };
+enum { MAX_ARGS = 16, RUN_MS = 300000 };
 
 struct run {
 	struct sim sim;

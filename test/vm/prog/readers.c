@@ -54,10 +54,15 @@ static bool mark(const struct vol *v, struct mark *m)
 {
 	char image[300];
 	struct stat st;
+	int fd = -1;
+	bool ok = sim_image(&lab.sim, v->id, image, sizeof(image)) &&
+		  (fd = open(image, O_RDONLY | O_CLOEXEC)) >= 0 &&
+		  /* What is still to be written back may take a block more then. */
+		  fsync(fd) == 0 && fstat(fd, &st) == 0;
 
-	if (!CHECK(sim_image(&lab.sim, v->id, image, sizeof(image)) &&
-			   stat(image, &st) == 0,
-		   "no image of %s", v->id))
+	if (fd >= 0)
+		close(fd);
+	if (!CHECK(ok, "no image of %s", v->id))
 		return false;
 	*m = (struct mark){ st.st_mtim, st.st_blocks, lab_mkfs_begun() };
 	return true;

@@ -115,9 +115,11 @@ static bool make_dirty(const struct vol *v, int *ret_fd)
 {
 	char path[E2E_PATH + 20];
 	char *bytes = calloc(1, MIB);
-	long before = kern_dirty_kib();
+	long before;
 	bool ok;
 
+	sync(); /* or what others wrote before becomes less meanwhile */
+	before = kern_dirty_kib();
 	(void)snprintf(path, sizeof(path), v->is_block ? "%s" : "%s/dirty", v->target);
 	*ret_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	ok = bytes && *ret_fd >= 0;

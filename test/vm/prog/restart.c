@@ -8,7 +8,7 @@
 #include "vm/kubelet.h"
 #include "vm/lab.h"
 
-enum { N = 20, N_BLOCK = 8, FIRST = 8, BATCH = 4, MORE_MS = 60000 };
+enum { N = 20, N_BLOCK = 8, FIRST = 8, BATCH = 4, MORE_MS = 120000 };
 #define PREFIX "nqn.2000-02.com.mikrotik:"
 
 static struct lab lab;
@@ -75,6 +75,9 @@ static bool begin(unsigned i)
 
 	(void)snprintf(id, sizeof(id), "pvc-restart-%02u", i);
 	lab_vol(&lab, v, id);
+	/* No session may end because the machine is short of CPU time. */
+	v->parameters[0] = "keepAliveTmo";
+	v->parameters[1] = "120";
 	v->is_block = i >= N - N_BLOCK;
 	v->fs = v->is_block ? NULL : fs[i % 4];
 	if ((is_named(i) && !kubelet_place(v)) || !steps(v, VOL_CREATE, VOL_NODE_PUBLISH))

@@ -43,12 +43,12 @@ static void write_to(const char *nqn, uint64_t n)
 
 	if (!CHECK(number >= 0, "%s: %s", nqn, strerror(-number)))
 		return;
-	if (CHECK(kern_until_live(nqn, 10000) && kern_device(nqn, device), "no device")) {
+	if (CHECK(kern_until_live(nqn, 60000) && kern_device(nqn, device), "no device")) {
 		(void)snprintf(t.path, sizeof(t.path), "%s", device);
 		CHECK(track_write(&t, 0, n), "%s: not written", device);
 		track_check(&t, n);
 	}
-	CHECK(hand_disconnect(number) && kern_until_gone(nqn, 10000), "%s stays", nqn);
+	CHECK(hand_disconnect(number) && kern_until_gone(nqn, 60000), "%s stays", nqn);
 	CHECK(kern_is_free(device), "%s is held", device);
 }
 

@@ -36,6 +36,8 @@ static bool begin(struct held *h, const char *id, const char *address)
 	h->v.parameters[1] = address;
 	h->v.parameters[2] = "reconnectDelay";
 	h->v.parameters[3] = "2";
+	h->v.parameters[4] = "keepAliveTmo";
+	h->v.parameters[5] = "10";
 	if (!lab_up(&lab, &h->v))
 		return false;
 	(void)snprintf(h->nqn, sizeof(h->nqn), "%s", lab_nqn(&h->v));
@@ -168,7 +170,7 @@ static void still_writes(struct held *h)
 	lab_track(&h->v, &t);
 	CHECK(track_write(&t, h->synced, FIRST), "%s: %s", t.path, strerror(errno));
 	h->synced += FIRST;
-	health_is_good(&lab.driver, &h->v, CALL_MS);
+	health_is_good(&lab.driver, &h->v, BACK_MS);
 }
 
 /* Every call says so, soon enough, and no second child is piled upon the first. */
@@ -249,7 +251,7 @@ static void io_timeout(const char *seconds)
 static bool open_wire(void)
 {
 	lab = (struct lab){ .address = wire_box_address };
-	io_timeout("250");
+	io_timeout("900");
 	kern_expect("blocked for more than");
 	return CHECK(wire_open(), "no wire") && lab_open(&lab);
 }

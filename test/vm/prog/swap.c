@@ -15,7 +15,7 @@
 #include "vm/scan.h"
 #include "vm/store.h"
 
-enum { BATCH = 8, BACK_MS = 60000 };
+enum { BATCH = 8, BACK_MS = 120000 };
 static const char foreign_uuid[] = "5eedf00d-1111-4222-8333-0123456789ab";
 static struct lab lab;
 
