@@ -101,8 +101,8 @@ static bool writes(void)
 
 static void end_writes(void)
 {
-	(void)child_end(w.writer, SIGKILL, 5000);
-	(void)child_wait_orphans(20000);
+	(void)child_end(w.writer, SIGKILL, 60000);
+	(void)child_wait_orphans(60000);
 }
 
 /* An unpublish from a node that is not ready is a fence: another NQN, of which the node
@@ -432,7 +432,7 @@ static void thaw(void)
 		(void)pclose(w.frozen);
 	w.frozen = NULL;
 	world_end_calls(&w.node);
-	(void)child_wait_orphans(20000);
+	(void)child_wait_orphans(60000);
 	(void)vol_must(&w.node, &w.held, VOL_NODE_UNPUBLISH);
 	(void)vol_must(&w.node, &w.held, VOL_UNSTAGE);
 }
