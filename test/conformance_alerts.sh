@@ -2,22 +2,16 @@
 # The alerting rules, judged by promtool and by what they name: each alert fires and stays silent
 # in its tests and has a page, each page an alert, and each metric is one that the driver has.
 # Ends with "N passed, N failed".
-set -euo pipefail
-cd "$(dirname "$0")/.."
+. "$(dirname "$0")/conformance_frame.sh"
 rules=charts/rds-csi-driver/alerts.yaml pages=docs/how-to/runbooks
-tools=$PWD/build/tools/prometheus
-test/fetch_prometheus "$tools" || { echo "0 passed, 1 failed"; exit 1; }
-passed=0 failed=0
-verdict() { # STATUS WHAT
-	echo "$([ "$1" = 0 ] && echo ok || echo FAILED) alerts: $2"
-	if [ "$1" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-}
+promtool=$tools/prometheus/usr/bin/promtool
+test/fetch_prometheus "$tools/prometheus" || { echo "0 passed, 1 failed"; exit 1; }
 
 rc=0
-"$tools/usr/bin/promtool" check rules --lint=all --lint-fatal $rules || rc=1
+"$promtool" check rules --lint=all --lint-fatal $rules || rc=1
 verdict $rc "promtool check rules"
 rc=0
-"$tools/usr/bin/promtool" test rules test/alerts/tests.yaml || rc=1
+"$promtool" test rules test/alerts/tests.yaml || rc=1
 verdict $rc "promtool test rules"
 
 rc=0
@@ -45,5 +39,4 @@ for metric in $(grep -ohE '\brds_[a-z0-9_]+' $rules $pages/*.md | sort -u); do
 	grep -q "$row" docs/reference/metrics.md || { echo "$metric is no metric of the driver"; rc=1; }
 done
 verdict $rc "each metric is the driver's"
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+sum_up

@@ -2,35 +2,18 @@
 # The gRPC layer against others' clients: the grpc-go interop client and h2spec. h2spec also runs
 # against nghttpd, a server on the same release of nghttp2: a test that fails there may fail here.
 # T_PROG is the directory of the built test programs. Ends with "N passed, N failed".
-set -euo pipefail
-cd "$(dirname "$0")/.."
+. "$(dirname "$0")/conformance_frame.sh"
 prog=${T_PROG:?}
 PATH=$PATH:/usr/local/go/bin:/usr/sbin
-tools=$PWD/build/tools
-mkdir -p "$tools"
 (cd test/tools/h2spec && go build -o "$tools/h2spec" github.com/summerwind/h2spec/cmd/h2spec)
 (cd test/tools/interop && go build -o "$tools/grpc-interop-client" google.golang.org/grpc/interop/client)
 
-dir=$(mktemp -d "${TMPDIR:-/tmp}/rds-csi-grpc.XXXXXX")
-pids=()
-finish() {
-	rc=$?
-	trap - EXIT INT TERM
-	for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; wait "$p" 2>/dev/null || true; done
-	rm -rf "$dir"
-	exit $rc
-}
-trap finish EXIT INT TERM
-
-passed=0 failed=0
-ok() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAIL: $*"; }
 serve() { # NAME ARGS...: starts grpc_interop, sets $port
 	local name=$1
 	shift
 	"$prog/grpc_interop" "$@" tcp://127.0.0.1:0 >"$dir/$name.out" 2>"$dir/$name.err" &
 	pids+=($!)
-	for _ in $(seq 1200); do grep -q '^ready ' "$dir/$name.out" && break; sleep 0.05; done
+	await grep -q '^ready ' "$dir/$name.out"
 	port=$(sed -n 's/^ready .*:\([0-9]*\)$/\1/p' "$dir/$name.out")
 	[ -n "$port" ] || { cat "$dir/$name.err"; echo "FAIL: $name did not start"; exit 1; }
 }
@@ -95,5 +78,4 @@ while read -r line; do
 		bad "h2spec: $line"
 	fi
 done <"$dir/ours.failed"
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+sum_up

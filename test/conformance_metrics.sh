@@ -3,36 +3,19 @@
 # pages of a busy controller and node, and two that scrape both for a minute and more, while volumes
 # come and go and every metric is made to move (test/e2e/prog/metrics.c): one gets OpenMetrics, the
 # other the text format. Then the dashboards' queries are put to each. Ends with "N passed, N failed".
-set -euo pipefail
-cd "$(dirname "$0")/.."
+. "$(dirname "$0")/conformance_frame.sh"
 program=${T_PROG:?}/../e2e/prog/metrics
-tools=$PWD/build/tools/prometheus
+tools=$tools/prometheus
 test/fetch_prometheus "$tools" || { echo "0 passed, 1 failed"; exit 1; }
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/rds-csi-metrics.XXXXXX")
-pids=()
-finish() {
-	rc=$?
-	trap - EXIT INT TERM
-	for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; wait "$p" 2>/dev/null || true; done
-	rm -rf "$dir"
-	exit $rc
-}
-trap finish EXIT INT TERM
-passed=0 failed=0
-verdict() { # STATUS WHAT
-	echo "$([ "$1" = 0 ] && echo ok || echo FAILED) metrics: $2"
-	if [ "$1" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-}
 
 start=$(date +%s)
 METRICS_PAGES=$dir T_RESULT=$dir/result "$program" "each metric moves" >"$dir/program.log" 2>&1 &
 program_pid=$!
 pids+=($program_pid)
-for _ in $(seq 600); do [ ! -s "$dir/targets.json" ] || break; sleep 0.1; done
+await test -s "$dir/targets.json"
 test/text_proxy "$dir/proxy" "$dir/kinds" &
 pids+=($!)
-for _ in $(seq 600); do [ ! -s "$dir/proxy" ] || break; sleep 0.1; done
+await test -s "$dir/proxy"
 
 serve() { # NAME LINE: a Prometheus, on any port that is free; sets port_NAME
 	local port pid
@@ -105,5 +88,4 @@ for page in controller node; do
 	grep -vE "$known" "$dir/lint" && rc=1
 	verdict $rc "promtool check metrics on the page of a busy $page"
 done
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+sum_up
