@@ -1,16 +1,10 @@
 #include "fakes/call_seam.h"
+#include "fakes/ctl_scenario.h"
 
 #define GIB (INT64_C(1) << 30)
 #define ID ((char *)(uintptr_t) "pvc-1")
 
-/* Every method, cut at every point and repeated: the retry must find its way. A scenario
- * is a state of the box, a request, and what must be true in the end. */
-struct scenario {
-	const char *name, *method;
-	void (*prepare)(struct ctl *c);
-	const void *(*request)(void);
-	void (*check)(struct ctl *c);
-};
+/* Every method, cut at every point and repeated. */
 
 static struct rds_volume *row(struct ctl *c)
 {
@@ -219,7 +213,7 @@ static void is_held_fenced(struct ctl *c)
 	cr_assert_not_null(strstr(row(c)->nqn, ".g1-"), "%s", row(c)->nqn);
 }
 
-static const struct scenario scenarios[] = {
+static const struct ctl_scenario scenarios[] = {
 	{ "create", "CreateVolume", nothing, create_request, is_there },
 	{ "create again", "CreateVolume", created, create_request, is_there },
 	{ "publish warm", "ControllerPublishVolume", created, publish_request, is_held },
@@ -246,74 +240,16 @@ static const struct scenario scenarios[] = {
 };
 enum { N_SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
-/* The same request once more, without any fault: OK, and everything as it should be. */
-static void repeat(struct ctl *c, const struct scenario *s, const char *what, int n)
-{
-	struct grpc_call call;
-
-	cr_assert_eq(ctl_call(c, &call, s->method, s->request()), ERR_OK, "%s, %s %d: %s",
-		     s->name, what, n, call.err.msg);
-	ctl_call_free(&call);
-	s->check(c);
-	ctl_close(c);
-}
-
-/* false when the call was over before its turn had come. */
-static bool cancel_after(const struct scenario *s, int turns, int *ret_cancelled)
-{
-	struct grpc_call call;
-	struct ctl c;
-	bool is_cut;
-
-	ctl_open(&c);
-	s->prepare(&c);
-	ctl_start(&c, &call, s->method, s->request());
-	for (int i = 0; i < turns && !call.n_answers; i++)
-		uv_run(&c.l.uv, UV_RUN_ONCE);
-	is_cut = !call.n_answers;
-	dispatch_cancel(&c.dispatch);
-	ctl_finish(&c, &call);
-	/* Behind the last state a cancel comes too late, and is harmless. */
-	cr_assert(call.err.code == ERR_OK || (is_cut && call.err.code == ERR_CANCELLED),
-		  "%s, turn %d: %s", s->name, turns, call.err.msg);
-	*ret_cancelled += call.err.code == ERR_CANCELLED;
-	ctl_call_free(&call);
-	repeat(&c, s, "after turn", turns);
-	return is_cut;
-}
-
 Test(ctl_faults, cancel_after_any_number_of_turns)
 {
 	for (int i = 0; i < N_SCENARIOS; i++) {
 		int turns = 0, cancelled = 0;
 
-		while (cancel_after(&scenarios[i], turns, &cancelled))
+		while (ctl_scenario_cancel(ctl_open, &scenarios[i], turns, &cancelled))
 			turns++;
 		cr_assert(cancelled >= 3 || i == N_SCENARIOS - 1, "%s: %d of %d turns",
 			  scenarios[i].name, cancelled, turns);
 	}
-}
-
-/* false when there was no nth allocation. */
-static bool fail_alloc(const struct scenario *s, long nth)
-{
-	struct grpc_call call;
-	struct ctl c;
-	bool has_failed;
-
-	ctl_open(&c);
-	s->prepare(&c);
-	mem_fail_at(nth);
-	ctl_start(&c, &call, s->method, s->request());
-	ctl_finish(&c, &call);
-	has_failed = mem_count() > nth;
-	mem_fail_at(-1);
-	/* Lack of memory for a belief alone fails no call. */
-	cr_assert(call.err.code == ERR_EXHAUSTED || call.err.code == ERR_OK,
-		  "%s, allocation %ld: %s", s->name, nth, call.err.msg);
-	ctl_call_free(&call);
-	repeat(&c, s, "after allocation", (int)nth);
-	return has_failed;
 }
 
 Test(ctl_faults, every_allocation_may_fail)
@@ -321,14 +257,14 @@ Test(ctl_faults, every_allocation_may_fail)
 	for (int i = 0; i < N_SCENARIOS; i++) {
 		long nth = 0;
 
-		while (fail_alloc(&scenarios[i], nth))
+		while (ctl_scenario_starve(ctl_open, &scenarios[i], nth))
 			nth++;
 		cr_assert_geq(nth, 2, "%s", scenarios[i].name);
 	}
 }
 
 /* false when there was no such exec. */
-static bool fault_at(const struct scenario *s, enum fake_fault fault, unsigned nth)
+static bool fault_at(const struct ctl_scenario *s, enum fake_fault fault, unsigned nth)
 {
 	struct grpc_call call;
 	struct ctl c;
@@ -347,7 +283,7 @@ static bool fault_at(const struct scenario *s, enum fake_fault fault, unsigned n
 			  (fault == FAKE_LOSE && s->prepare == fencing),
 		  "%s, fault %d at exec %u: %s", s->name, (int)fault, nth, call.err.msg);
 	ctl_call_free(&call);
-	repeat(&c, s, "after fault at exec", (int)nth);
+	ctl_scenario_repeat(&c, s, "after fault at exec", nth);
 	return has_failed;
 }
 
@@ -368,7 +304,7 @@ Test(ctl_faults, each_exec_may_be_refused_cut_or_lose_its_answer)
 
 /* The same with another controller after the fault, which believes nothing, and with the
  * lost script running on between and after. */
-static bool late_at(const struct scenario *s, unsigned nth)
+static bool late_at(const struct ctl_scenario *s, unsigned nth)
 {
 	struct grpc_call call;
 	struct ctl c;
@@ -409,7 +345,7 @@ Test(ctl_faults, a_script_that_runs_on_after_its_retry_changes_nothing)
 Test(ctl_faults, a_box_that_hangs_ends_in_DEADLINE_EXCEEDED)
 {
 	for (int i = 0; i < N_SCENARIOS - 1; i++) {
-		const struct scenario *s = &scenarios[i];
+		const struct ctl_scenario *s = &scenarios[i];
 		struct grpc_call call;
 		struct ctl c;
 
@@ -486,7 +422,7 @@ Test(ctl_faults, the_scenarios_enter_every_state_of_every_op)
 
 		ctl_open(&c);
 		scenarios[i].prepare(&c);
-		repeat(&c, &scenarios[i], "traced", 0);
+		ctl_scenario_repeat(&c, &scenarios[i], "traced", 0);
 	}
 	op_trace = NULL;
 	for (unsigned i = 0; traced[i].type; i++)

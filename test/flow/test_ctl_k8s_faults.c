@@ -1,16 +1,11 @@
 #include "fakes/ctl_cluster.h"
+#include "fakes/ctl_scenario.h"
 
 #define ID ((char *)(uintptr_t) "pvc-1")
 
 /* What the cluster adds to a call, cut at every turn, short of memory at every
  * allocation, and with every question to the API server refused: the retry finds its way,
  * nothing was concluded from what was not heard. */
-struct scenario {
-	const char *name, *method;
-	void (*prepare)(struct ctl *c);
-	const void *(*request)(void);
-	void (*check)(struct ctl *c);
-};
 
 static const void *publish_request(void)
 {
@@ -118,7 +113,7 @@ static void is_gone(struct ctl *c)
 	cr_assert_null(fake_rds_find(&c->box, ID));
 }
 
-static const struct scenario scenarios[] = {
+static const struct ctl_scenario scenarios[] = {
 	{ "demand", "ControllerPublishVolume", held_by_dead, publish_request, is_b_s },
 	{ "publish of what the box has mounted", "ControllerPublishVolume", mounted,
 	  publish_request, is_unmounted },
@@ -129,69 +124,16 @@ static const struct scenario scenarios[] = {
 };
 enum { N_SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
-static void repeat(struct ctl *c, const struct scenario *s, const char *what, long n)
-{
-	struct grpc_call call;
-
-	c->cluster.fault.what = FAKE_K8S_FINE;
-	cr_assert_eq(ctl_call(c, &call, s->method, s->request()), ERR_OK,
-		     "%s, %s %ld: %s", s->name, what, n, call.err.msg);
-	ctl_call_free(&call);
-	s->check(c);
-	ctl_close(c);
-}
-
-static bool cancel_after(const struct scenario *s, int turns)
-{
-	struct grpc_call call;
-	struct ctl c;
-	bool is_cut;
-
-	open_with_volume(&c);
-	s->prepare(&c);
-	ctl_start(&c, &call, s->method, s->request());
-	for (int i = 0; i < turns && !call.n_answers; i++)
-		uv_run(&c.l.uv, UV_RUN_ONCE);
-	is_cut = !call.n_answers;
-	dispatch_cancel(&c.dispatch);
-	ctl_finish(&c, &call);
-	cr_assert(call.err.code == ERR_OK || (is_cut && call.err.code == ERR_CANCELLED),
-		  "%s, turn %d: %s", s->name, turns, call.err.msg);
-	ctl_call_free(&call);
-	repeat(&c, s, "after turn", turns);
-	return is_cut;
-}
-
 Test(ctl_k8s_faults, cancel_after_any_number_of_turns)
 {
 	for (int i = 0; i < N_SCENARIOS; i++) {
-		int turns = 0;
+		int turns = 0, cancelled = 0;
 
-		while (cancel_after(&scenarios[i], turns))
+		while (ctl_scenario_cancel(open_with_volume, &scenarios[i], turns,
+					   &cancelled))
 			turns++;
 		cr_assert_gt(turns, 5);
 	}
-}
-
-static bool fail_alloc(const struct scenario *s, long nth)
-{
-	struct grpc_call call;
-	struct ctl c;
-	bool has_failed;
-
-	open_with_volume(&c);
-	s->prepare(&c);
-	mem_fail_at(nth);
-	ctl_start(&c, &call, s->method, s->request());
-	ctl_finish(&c, &call);
-	has_failed = mem_count() > nth;
-	mem_fail_at(-1);
-	cr_assert(call.err.code == ERR_EXHAUSTED || call.err.code == ERR_UNAVAILABLE ||
-			  call.err.code == ERR_OK,
-		  "%s, allocation %ld: %s", s->name, nth, call.err.msg);
-	ctl_call_free(&call);
-	repeat(&c, s, "after allocation", nth);
-	return has_failed;
 }
 
 Test(ctl_k8s_faults, every_allocation_may_fail)
@@ -199,14 +141,14 @@ Test(ctl_k8s_faults, every_allocation_may_fail)
 	for (int i = 0; i < N_SCENARIOS; i++) {
 		long nth = 0;
 
-		while (fail_alloc(&scenarios[i], nth))
+		while (ctl_scenario_starve(open_with_volume, &scenarios[i], nth))
 			nth++;
 		cr_assert_geq(nth, 4, "%s", scenarios[i].name);
 	}
 }
 
 /* false when there was no nth question. */
-static bool refuse_question(const struct scenario *s, unsigned nth,
+static bool refuse_question(const struct ctl_scenario *s, unsigned nth,
 			    enum fake_k8s_what what)
 {
 	struct grpc_call call;
@@ -287,7 +229,7 @@ Test(ctl_k8s_faults, the_scenarios_enter_every_state_of_every_op)
 
 		open_with_volume(&c);
 		scenarios[i].prepare(&c);
-		repeat(&c, &scenarios[i], "traced", 0);
+		ctl_scenario_repeat(&c, &scenarios[i], "traced", 0);
 	}
 	op_trace = NULL;
 	for (unsigned i = 0; traced[i].type; i++)
