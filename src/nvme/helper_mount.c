@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "nvme/mounted.h"
 #include "nvme/mountinfo.h"
 
 /* 2048 layers were seen once on a node whose publish stacked mounts. */
@@ -216,10 +217,15 @@ int helper_sync(char *const *argv, struct reply *r, struct err *err)
 
 int helper_stats(char *const *argv, struct reply *r, struct err *err)
 {
+	uint32_t major, minor;
 	struct statvfs v;
 
 	if (statvfs(argv[0], &v))
 		return helper_fail(err, "statfs", argv[0]);
+	/* Looked at afterwards: unmounted meanwhile, those are the node's own disk's. */
+	if (mounted_at(argv[0], &major, &minor) == MOUNTED_NOTHING)
+		return err_set(err, ERR_ABORTED, "%.120s is not mounted any more",
+			       argv[0]);
 	reply_add_u64(r, "total", (uint64_t)v.f_blocks * v.f_frsize);
 	reply_add_u64(r, "used", (uint64_t)(v.f_blocks - v.f_bfree) * v.f_frsize);
 	reply_add_u64(r, "available", (uint64_t)v.f_bavail * v.f_frsize);

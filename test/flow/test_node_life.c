@@ -10,6 +10,8 @@
 
 /* A volume's life on the node, over real loop devices, file systems and mounts. */
 
+static unsigned n_done;
+
 #define MIB (INT64_C(1024) * 1024)
 
 static void life(const char *fs, int64_t bytes)
@@ -196,6 +198,34 @@ Test(node_life, what_is_not_ours_stays)
 	lab_check(&lab, lab_run("umount %s", lab.target) == 0);
 	OK(&lab, lab_unpublish(&lab, &a));
 	OK(&lab, lab_unstage(&lab, &a));
+	lab_close(&lab);
+}
+
+static void count_done(struct op *op)
+{
+	(void)op;
+	n_done++;
+}
+
+/* Statistics run beside anything, an unpublish too: what is under the mount is the
+ * node's own disk. */
+Test(node_life, the_figures_of_what_is_under_the_mount_are_not_told)
+{
+	struct node_lab lab;
+	struct lab_args a = { .id = "pvc-s", .fs_type = "ext4" };
+	struct nvme_req req = { .kind = NVME_STATS, .id = a.id, .path = lab.staging };
+
+	lab_open_real(&lab);
+	lab_image(&lab, a.id, 16 * MIB);
+	OK(&lab, lab_stage(&lab, &a));
+	nvme_start(lab.csi.nvme, &req, count_done);
+	t_run_until(&lab.loop, n_done == 1);
+	lab_check(&lab, req.op.err.code == ERR_OK && req.stats.total_bytes < 16 * MIB);
+	OK(&lab, lab_unstage(&lab, &a));
+	nvme_start(lab.csi.nvme, &req, count_done);
+	t_run_until(&lab.loop, n_done == 2);
+	lab_check(&lab, req.op.err.code == ERR_ABORTED, "%s: %llu bytes",
+		  req.op.err.msg, (unsigned long long)req.stats.total_bytes);
 	lab_close(&lab);
 }
 
