@@ -83,6 +83,29 @@ static const char *key_of(enum nvme_kind kind, const char *id, char out[PROC_MAX
 	return out;
 }
 
+/* What is mounted keeps its device as it is. */
+static int check_device(const struct request *q, struct err *err)
+{
+	switch (q->req->kind) {
+	case NVME_RESCAN:
+	case NVME_PROVE:
+	case NVME_PROBE:
+	case NVME_WIPE:
+	case NVME_FORMAT:
+	case NVME_CHECK:
+	case NVME_MOUNT:
+	case NVME_GROW:
+		break;
+	case NVME_BIND:
+		if (!q->req->from)
+			break;
+		return 0;
+	default:
+		return 0;
+	}
+	return q->host->check_device ? q->host->check_device(q->host, q->req, err) : 0;
+}
+
 static int prepare(struct request *q, struct err *err)
 {
 	struct nvme_req *req = q->req;
@@ -94,7 +117,7 @@ static int prepare(struct request *q, struct err *err)
 				 .what = command_name(req->kind),
 				 .pass_fd = -1,
 				 .timeout_ms = command_timeout_ms(req->kind) };
-	if (make_command(q, err))
+	if (make_command(q, err) || check_device(q, err))
 		return -1;
 	if (q->host->is_self && q->command.is_helper)
 		q->proc.entry = helper_answer;

@@ -14,6 +14,10 @@ struct request_host {
 	/* The back end's own kinds (ATTACH, RESCAN, CUT, …): as command_make. */
 	int (*command)(struct request_host *host, struct nvme_req *req, struct command *c,
 		       struct err *err);
+	/* Before a child touches req->device: whether that is req->nqn's still. 0, or -1
+	 * with ABORTED. NULL: this back end's devices are not given away. */
+	int (*check_device)(struct request_host *host, const struct nvme_req *req,
+			    struct err *err);
 	/* Attaches at a time, the others wait their turn; 0 = no limit. */
 	unsigned max_attaches, n_attaches;
 	struct list queue; /* of requests that wait */

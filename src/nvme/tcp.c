@@ -421,6 +421,7 @@ struct nvme *nvme_tcp_new(uv_loop_t *loop, const struct nvme_tcp_conf *conf,
 	t->base.host.helper = conf->helper ? conf->helper : "/proc/self/exe";
 	t->base.host.is_self = !conf->helper;
 	t->base.host.command = tcp_command;
+	t->base.host.check_device = tcp_check_device;
 	t->base.host.max_attaches = conf->max_connects;
 	t->refusal_settle_ms = conf->refusal_settle_ms;
 	t->host_nqn = conf->host_nqn;

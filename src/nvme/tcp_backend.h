@@ -22,6 +22,10 @@ static inline struct nvme_tcp *nvme_tcp_of(struct nvme *nvme)
 int tcp_command(struct request_host *host, struct nvme_req *req, struct command *c,
 		struct err *err);
 
+/* By sysfs, the device's name, number and NQN: struct request_host. */
+int tcp_check_device(struct request_host *host, const struct nvme_req *req,
+		     struct err *err);
+
 /* An NQN as one option in a line of options. 0, or -1 with INVALID_ARGUMENT. Pure. */
 int tcp_check_name(const char *nqn, const char *what, struct err *err);
 #endif

@@ -165,6 +165,28 @@ static int make_ask(const struct nvme_tcp *t, const struct nvme_req *req,
 	return 0;
 }
 
+/* A device that goes leaves its name and its number to the next one, between a look and
+ * the child too: a record may be synced meanwhile. And mkfs.ext4, without a terminal,
+ * asks nobody before it overwrites what is there (e2fsprogs 1.47). */
+int tcp_check_device(struct request_host *host, const struct nvme_req *req,
+		     struct err *err)
+{
+	const struct nvme_tcp *t = CONTAINER_OF(host, struct nvme_tcp, base.host);
+	const char *name = strrchr(req->device.path, '/');
+	struct nvme_device now;
+	char nqn[NVME_NQN_MAX + 1];
+
+	if (!name || !req->nqn || !req->nqn[0])
+		return 0;
+	if (sysfs_device(t->sys_root, name + 1, &now) == 0 &&
+	    now.major == req->device.major && now.minor == req->device.minor &&
+	    sysfs_nvme_nqn_of(t->sys_root, name + 1, nqn) == 0 &&
+	    strcmp(nqn, req->nqn) == 0)
+		return 0;
+	return err_set(err, ERR_ABORTED, "%s is not the volume's device any more",
+		       req->device.path);
+}
+
 int tcp_command(struct request_host *host, struct nvme_req *req, struct command *c,
 		struct err *err)
 {

@@ -224,8 +224,8 @@ Test(node_life, the_figures_of_what_is_under_the_mount_are_not_told)
 	OK(&lab, lab_unstage(&lab, &a));
 	nvme_start(lab.csi.nvme, &req, count_done);
 	t_run_until(&lab.loop, n_done == 2);
-	lab_check(&lab, req.op.err.code == ERR_ABORTED, "%s: %llu bytes",
-		  req.op.err.msg, (unsigned long long)req.stats.total_bytes);
+	lab_check(&lab, req.op.err.code == ERR_ABORTED, "%s: %llu bytes", req.op.err.msg,
+		  (unsigned long long)req.stats.total_bytes);
 	lab_close(&lab);
 }
 
