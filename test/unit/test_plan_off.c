@@ -203,4 +203,13 @@ Test(plan_off, an_older_name_never_ends_a_newer_session)
 	id_base_nqn("pvc-1", base);
 	strcpy(rec.nqn, "nqn.2000-02.com.mikrotik:static");
 	cr_assert_eq(plan_may_clear("pvc-1", base, &v, &rec, &err), 0);
+	/* What is no name of the volume's is newer than none. */
+	cr_assert_eq(plan_may_clear("pvc-1", "nqn.2000-02.com.mikrotik:other", &v, &rec,
+				    &err),
+		     -1);
+	cr_assert_eq(err.code, ERR_ABORTED);
+	strcpy(rec.nqn, second);
+	cr_assert_eq(plan_may_clear("pvc-1", "nqn.2000-02.com.mikrotik:static", &v, &rec,
+				    &err),
+		     -1);
 }

@@ -147,10 +147,10 @@ int plan_may_clear(const char *id, const char *wanted_nqn, const struct nvme_vie
 		   const struct nvme_record *rec, struct err *err)
 {
 	uint32_t wanted, recorded;
+	bool is_newer = id_nqn_is_of(wanted_nqn, id, &wanted) &&
+			(!id_nqn_is_of(rec->nqn, id, &recorded) || wanted > recorded);
 
-	if (view->state != NVME_LIVE || strcmp(wanted_nqn, rec->nqn) == 0 ||
-	    !id_nqn_is_of(wanted_nqn, id, &wanted) ||
-	    !id_nqn_is_of(rec->nqn, id, &recorded) || wanted > recorded)
+	if (view->state != NVME_LIVE || strcmp(wanted_nqn, rec->nqn) == 0 || is_newer)
 		return 0;
 	return err_set(
 		err, ERR_ABORTED,

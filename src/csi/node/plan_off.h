@@ -40,7 +40,8 @@ int plan_clear(const struct plan_off_facts *f, enum plan_off *ret, struct err *e
 
 /* Whether Stage may clear what the record tells of away for the name that it wants: not
  * when that is of no newer generation and the recorded one works, for then the call may
- * be late. Two volumes made one after the other under one id are of one generation.
+ * be late. Two volumes made one after the other under one id are of one generation; what
+ * is no name of the volume is of none.
  */
 int plan_may_clear(const char *id, const char *wanted_nqn, const struct nvme_view *view,
 		   const struct nvme_record *rec, struct err *err);
