@@ -11,33 +11,19 @@
 
 enum { PATIENCE_S = 60 };
 
-static bool is_free(unsigned port)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET,
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				 .sin_port = htons((uint16_t)port) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
-/* Below those that the kernel gives to whoever connects: a port of theirs may be taken
- * before it is listened on. */
 unsigned scrape_free_port(void)
 {
-	enum { FIRST = 20000, N = 12000, APART = 16 };
-	static unsigned at;
-	unsigned port;
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
-	if (!at)
-		at = (unsigned)getpid() % (N / APART) * APART + 1;
-	do
-		port = FIRST + at++ % N;
-	while (!is_free(port));
-	return port;
+	/* Kept until the end, and never listening: nobody else is given the port, and who
+	 * is told it may bind it too. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	(void)bind(fd, (struct sockaddr *)&a, sizeof(a));
+	(void)getsockname(fd, (struct sockaddr *)&a, &n);
+	return ntohs(a.sin_port);
 }
 
 static int dial(unsigned port)

@@ -387,7 +387,7 @@ static bool figures(void)
 static bool orphan(void)
 {
 	char image[E2E_PATH];
-	uint64_t end = e2e_now_ms() + 20000;
+	uint64_t end = e2e_now_ms() + 60000;
 
 	if (!CHECK(sim_image(&w.sim, w.torn.id, image, sizeof(image)), "no image"))
 		return false;
@@ -417,7 +417,7 @@ static bool stuck(void)
 		 e2e_dir());
 	w.frozen = popen(command, "we");
 	e2e_path(path, "frozen");
-	for (unsigned i = 0; i < 200 && access(path, F_OK); i++)
+	for (unsigned i = 0; i < 1200 && access(path, F_OK); i++)
 		e2e_sleep_ms(50);
 	if (!CHECK(access(path, F_OK) == 0, "nothing can be frozen here"))
 		return false;

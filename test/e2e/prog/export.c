@@ -406,10 +406,17 @@ static bool start_api(pid_t *ret_pid, const char *dir)
 	(void)mkdir(dir, 0700);
 	*ret_pid = child_start(&conf);
 	(void)snprintf(conf_path, sizeof(conf_path), "%.200s/kubeconfig", dir);
-	for (unsigned i = 0; i < 2000 && stat(conf_path, &st); i++)
+	/* Written at once and last, when it listens. */
+	for (unsigned i = 0; i < 12000 && (stat(conf_path, &st) || !st.st_size); i++)
 		e2e_sleep_ms(5);
-	e2e_sleep_ms(200);
 	return CHECK(*ret_pid > 0 && stat(conf_path, &st) == 0, "no API server");
+}
+
+static bool is_leader(const struct driver *d)
+{
+	for (unsigned i = 0; i < 12000 && !driver_said(d, "leader from now on"); i++)
+		e2e_sleep_ms(5);
+	return CHECK(driver_said(d, "leader from now on"), "it has no Lease");
 }
 
 static void beside_a_controller(void)
@@ -431,9 +438,10 @@ static void beside_a_controller(void)
 		       e2e_path(dir, "api"));
 	if (open_world(&w, NULL) && start_api(&api, dir)) {
 		w.driver.args = driver_args;
-		(void)(driver_start(&w.driver) && make(&w, UID("01"), NULL, false) &&
-		       ends(&w, kube, 3) && CHECK(!is_on(&w, UID("01")), "it is on") &&
-		       ends(&w, always, 0) && CHECK(is_on(&w, UID("01")), "it is off") &&
+		(void)(driver_start(&w.driver) && is_leader(&w.driver) &&
+		       make(&w, UID("01"), NULL, false) && ends(&w, kube, 3) &&
+		       CHECK(!is_on(&w, UID("01")), "it is on") && ends(&w, always, 0) &&
+		       CHECK(is_on(&w, UID("01")), "it is off") &&
 		       make(&w, UID("02"), NULL, false));
 		/* Killed, its Lease would stand there for its whole term. */
 		if (e2e_is_full())

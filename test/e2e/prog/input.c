@@ -436,7 +436,7 @@ static void bad_flags(void)
 		(void)snprintf(key, sizeof(key), "--rds-key-file=%s/client_key", sim.dir);
 		(void)snprintf(host, sizeof(host), "--rds-host-key=%s/host_key.pub",
 			       sim.dir);
-		status = child_wait(child_start(&conf), 10000);
+		status = child_wait(child_start(&conf), 60000);
 		fd = open(out, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0) {
 			n = read(fd, text, sizeof(text) - 1);

@@ -239,7 +239,7 @@ static void counts_what_is_attached_after_a_restart(void)
 	world_open();
 	put_attached();
 	for (unsigned i = 0; i < 3 && !e2e_failed(); i++) {
-		uint64_t end = e2e_now_ms() + 20000;
+		uint64_t end = e2e_now_ms() + 60000;
 
 		api_sim_freeze(&w.api, true);
 		if (!driver_start(&w.ctl))

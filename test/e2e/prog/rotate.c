@@ -8,7 +8,7 @@
 #include "e2e/vol.h"
 #include "support/secret.h"
 
-enum { CROWD = 6, WAIT_MS = 30000, SOME = 40 };
+enum { CROWD = 6, WAIT_MS = 90000, SOME = 40 };
 
 static struct sim sim;
 static struct driver ctl;
