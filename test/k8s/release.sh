@@ -24,7 +24,9 @@ values() {
 h() { HOME=$D KUBECONFIG=$D/admin.kubeconfig helm "$@" --namespace $NS; }
 release() { # install|upgrade [WORD…]: until everything runs
 	values >"$D/values.json"
-	h "$1" $RELEASE "$CHART" -f "$D/values.json" --wait --timeout 90s "${@:2}" >/dev/null
+	h "$1" $RELEASE "$CHART" -f "$D/values.json" --wait --timeout $LONG "${@:2}" >/dev/null
+	# Helm calls a DaemonSet ready that lacks as many pods as an update may take away.
+	k -n $NS rollout status daemonset --timeout $LONG >/dev/null
 }
 pod_of() { # controller|node: its pod that is not on its way out
 	k -n $NS get pods -l "app.kubernetes.io/instance=$RELEASE,app.kubernetes.io/component=$1" \
@@ -54,6 +56,6 @@ mounts() {
 clear_away() {
 	exec 7>&1
 	w delete pod --all --grace-period=0 --force >/dev/null 2>&1 || true
-	w delete pvc --all --timeout=60s >/dev/null 2>&1 || true
+	w delete pvc --all --timeout=$LONG >/dev/null 2>&1 || true
 	eventually 60 all_is_empty
 }

@@ -6,8 +6,9 @@
 release install
 
 t_1_install() {
-	same "the driver on the node" "$(k get csinode node-1 -o 'jsonpath={.spec.drivers[*].name}')" $DRIVER
+	eventually 30 registered
 }
+registered() { [ "$(k get csinode node-1 -o 'jsonpath={.spec.drivers[*].name}')" = $DRIVER ]; }
 
 # What the chart says of the containers, as the kernel sees them.
 t_2_privileges() {
@@ -95,7 +96,8 @@ t_6_upgrade() {
 	release upgrade --set node.logLevel=debug --set controller.logLevel=debug
 	check [ "$(pod_of node)" != "$old_node" ]
 	check [ "$(pod_of controller)" != "$old_controller" ]
-	log_of node | grep -F '"level":"debug"' >/dev/null || fail "the value did not reach the node"
+	eventually 10 node_said '"level":"debug"' # the value has reached it
+	eventually 10 node_said '"records":'
 	same "adopted" "$(log_of node | grep -o '"records":[0-9]*')" '"records":1'
 	same "the mount in the pod" "$(run upgrade 'grep " /data " /proc/self/mountinfo')" "$before"
 	same "what the writer met" "$(run upgrade 'cat /data/errors')" ""
@@ -112,10 +114,11 @@ t_6_upgrade() {
 	gone pvc/upgrade
 	eventually 60 all_is_empty
 }
+node_said() { log_of node | grep -F "$1"; }
 wrote_more() { [ "$(run upgrade 'wc -l </data/log')" -gt "$1" ]; }
 
 t_7_helm_test() {
-	if ! h test $RELEASE --timeout 60s; then
+	if ! h test $RELEASE --timeout $LONG; then
 		k -n $NS logs --all-containers --prefix -l "app.kubernetes.io/instance=$RELEASE" --tail=30
 		fail "helm test"
 	fi
@@ -137,15 +140,15 @@ t_8_taken_away() {
 	pod=$(pod_of node)
 	same "readiness" "$(k -n $NS get pod "$pod" -o 'jsonpath={.status.containerStatuses[0].ready}')" false
 	k -n $NS rollout undo "$set"
-	k -n $NS rollout status "$set" --timeout 60s
+	k -n $NS rollout status "$set" --timeout $LONG
 }
 says_why() { log_of node | grep -F 'needs mountPropagation: Bidirectional'; }
 
 t_9_uninstall() {
-	h uninstall $RELEASE --wait --timeout 60s
+	h uninstall $RELEASE --wait --timeout $LONG
 	same "cluster-wide" "$(k get clusterroles,clusterrolebindings,csidrivers,storageclasses,priorityclasses -o name \
 		-l app.kubernetes.io/instance=$RELEASE)" ""
-	for _ in {1..30}; do nothing_in_namespace && break || sleep 1; done
+	wait_for 30 "the namespace is empty" nothing_in_namespace || true
 	same "in the namespace" "$(left_in_namespace)" ""
 	eventually 30 unregistered
 	check all_is_empty

@@ -44,9 +44,10 @@ t_box_dies_when_the_name_is_new() { cut_by_the_box cut-name "die-after-mutation=
 
 t_controller_killed_while_it_settles() {
 	local pv va other start
+	trap controller_as_before EXIT
+	controller_with --fence-settle=8s # time enough to kill it meanwhile
 	held cut-settle
 	start=$(history_end)
-	trap 'start controller' EXIT
 	k delete volumeattachment "$va" --wait=false >/dev/null
 	eventually 20 is_fencing "$pv"
 	stop controller KILL
@@ -55,28 +56,34 @@ t_controller_killed_while_it_settles() {
 	never 3 moved_on "$pv" "$start"
 	start controller
 	soon_attached 60 "$other"
-	fenced_once "$pv" "$start"
+	SETTLE_MS=8000 fenced_once "$pv" "$start"
 	end_of_held cut-settle "$pv" "$other"
 }
 # Beyond what the fence had done when it was cut.
 moved_on() { [ "$(judge_fences "$1" "$2" || true)" != '0 finished, 1 begun' ]; }
 
 t_box_does_not_answer() {
-	local pv va other start
+	local pv va other start back
+	trap 'revive; controller_as_before' EXIT
+	controller_with --fence-settle=8s # time enough to silence the box meanwhile
 	held cut-silent
 	start=$(history_end)
-	trap revive EXIT
 	k delete volumeattachment "$va" --wait=false >/dev/null
 	eventually 20 is_fencing "$pv"
 	signal STOP box
 	other=$(attach_by_hand "$pv" node-1)
 	never 30 is_attached "$other"
+	back=$(awk '{ printf "%d", $1 * 1000 }' /proc/uptime)
 	signal CONT box
-	check is_fencing "$pv" # it was silent in time
 	soon_attached 90 "$other"
-	fenced_once "$pv" "$start"
+	check [ "$(renamed_at "$pv" "$start")" -ge "$back" ] # it was silent in time
+	SETTLE_MS=8000 fenced_once "$pv" "$start"
 	eventually 10 has_event cut-silent NodeFenced node-2
 	end_of_held cut-silent "$pv" "$other"
+}
+
+renamed_at() { # VOLUME FROM: first; as ms since the machine's start
+	box "history?from=$2" | grep -F "\"$1\"" | grep -F '"prop":"nvme-tcp-server-nqn"' | sed '2,$d; s/.*"t":\([0-9]*\).*/\1/'
 }
 
 # The attacher asks again for what an object says to be attached. A fence that the other node's
@@ -107,7 +114,7 @@ t_lost_node_asks_in_a_fence() {
 	check [ "${codes#*ABORTED*ABORTED}" != "$codes" ] # while the fence took its time
 	check is_called_lost "$pv"
 	SETTLE_MS=8000 fenced_once "$pv" "$start"
-	k delete volumeattachment "$va" --timeout=30s >/dev/null
+	k delete volumeattachment "$va" --timeout=$LONG >/dev/null
 	end_of_held cut-again "$pv" "$other"
 }
 is_called_lost() { { publish "$1" node-2 || true; } | grep -F "FAILED_PRECONDITION: node node-2 is lost" >/dev/null; }

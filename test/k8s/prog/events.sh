@@ -30,21 +30,31 @@ one_event() {
 	EOF
 }
 no_event() { ! one_event; }
+no_answer() { # not even a refusal, as by the hook before
+	local said
+	! said=$(one_event 2>&1) && [ "${said/refused/}" = "$said" ]
+}
 
 # Attach, be refused elsewhere, detach: each makes an Event.
-calls() { # WHAT
-	local t0 t1 t2 va
+calls() { # WHAT; a machine that stumbles gets two more tries, a call that waits for an Event has none
+	local try t0 t1 t2
+	for try in 1 2 3; do
+		one_call "$1"
+		[ $((t1 - t0)) -ge 3000000000 ] || [ $((t2 - t1)) -ge 1000000000 ] || return 0
+	done
+	fail "an Event was waited for"
+}
+one_call() {
+	local va
 	va=$(attach_by_hand "$pv" node-2)
 	t0=$(date +%s%N)
 	eventually 20 is_attached "$va"
 	t1=$(date +%s%N)
 	same "the answer to node-1" "$(publish_code "$pv" node-1)" FAILED_PRECONDITION
 	t2=$(date +%s%N)
-	k delete volumeattachment "$va" --timeout=20s >/dev/null
+	k delete volumeattachment "$va" --timeout=$LONG >/dev/null
 	echo "$1: attached after $(((t1 - t0) / 1000000)) ms, refused within $(((t2 - t1) / 1000000)) ms," \
 		"detached within $((($(date +%s%N) - t2) / 1000000)) ms"
-	check [ $((t1 - t0)) -lt 3000000000 ]
-	check [ $((t2 - t1)) -lt 1000000000 ]
 }
 complaints() { grep -c '"level":"warn".*[Ee]vent' "$D/log/controller" || true; }
 
@@ -74,7 +84,7 @@ t_events_cannot_be_made() {
 	ip link set void-end up
 	ip link set void arp off up
 	hook https://10.96.0.2/
-	sleep 3
+	eventually 20 no_answer
 	calls "never answered"
 	echo "the controller complained $(($(complaints) - n)) times"
 	check [ $(($(complaints) - n)) -le 6 ]

@@ -20,10 +20,10 @@ t_forced_detach() {
 	same "the name that the holder was told" "$(said_nqn "$(attachment_of "$pv" node-1)")" "$before"
 	start=$(history_end)
 	silent
-	w delete pod forced-old --force --grace-period=0 >/dev/null 2>&1
 	from=$SECONDS
+	w delete pod forced-old --force --grace-period=0 >/dev/null 2>&1
 	pod_with forced-new node-2
-	never 330 changed "$before" # nobody has asked for anything yet
+	never $((from + 335 - SECONDS)) changed "$before" # nobody has asked for anything yet
 	eventually 90 is_fenced "$pv"
 	echo "fenced $((SECONDS - from)) s after the pod was deleted by force"
 	check not_exported_as $before

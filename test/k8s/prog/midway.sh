@@ -24,7 +24,7 @@ pv= # not local: the trap outlives the function
 t_paused_while_a_fence_settles() {
 	local va start lines said
 	trap 'awake; let_go_of "$pv"' EXIT
-	controller_with --fence-settle=5s
+	controller_with --fence-settle=8s
 	start_second
 	held midway
 	start=$(history_end)
@@ -41,14 +41,14 @@ t_paused_while_a_fence_settles() {
 	same "what the second did" "$said" "1 finished, 2 begun"
 	publish_to second "$pv" node-1
 	wakes_and_changes_nothing 10
-	check said_since "$lines" "not sent: this is no longer ours to decide"
+	eventually 10 said_since "$lines" "not sent: this is no longer ours to decide"
 	check leads second
 	same "what happened since" "$(judge_fences "$pv" "$start")" "$said"
 	csi second ControllerUnpublishVolume "{\"volume_id\": \"$pv\", \"node_id\": \"node-1\"}" >/dev/null
 	awake
 	eventually 60 poked_away "$va"
 	in_use node-2 "$pv" no
-	w delete pvc midway --timeout=60s >/dev/null
+	w delete pvc midway --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 # No object says that node-1 has it.
@@ -65,10 +65,10 @@ publish_to() { # controller|second VOLUME NODE
 t_paused_in_a_round() {
 	local pv va i start lines n=24 pvs=()
 	trap 'awake; node_2_is_back' EXIT
-	controller_with --fence-settle=5s
+	controller_with --fence-settle=8s
 	start_second
 	for ((i = 1; i <= n; i++)); do claim "round-$i" rds Block 1Gi; done
-	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=60s pvc --all >/dev/null
+	w wait --for=jsonpath='{.status.phase}'=Bound --timeout=$LONG pvc --all >/dev/null
 	pvs=($(k get pv -o 'jsonpath={.items[*].metadata.name}'))
 	for pv in "${pvs[@]}"; do attach_by_hand "$pv" node-2 >/dev/null; done
 	eventually 60 all_attached $n
@@ -87,7 +87,7 @@ t_paused_in_a_round() {
 	for pv in "${pvs[@]}"; do fenced_once "$pv" "$start" >/dev/null; done
 	wakes_and_changes_nothing 15
 	check leads second
-	check said_since "$lines" "leader no more"
+	eventually 10 said_since "$lines" "leader no more"
 
 	awake
 	node_2_is_back
@@ -96,7 +96,7 @@ t_paused_in_a_round() {
 		[ -n "$(k get volumeattachments -o name)" ] || break
 		sleep 1
 	done
-	w delete pvc --all --timeout=60s >/dev/null
+	w delete pvc --all --timeout=$LONG >/dev/null
 	eventually 60 all_is_empty
 }
 all_attached() { [ "$(k get volumeattachments -o 'jsonpath={range .items[*]}{.status.attached}{"\n"}{end}' | grep -c true)" = "$1" ]; }

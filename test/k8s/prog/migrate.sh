@@ -19,7 +19,7 @@ ungauged() { [ "$(metric nvme_connections_active)" = 0 ]; }
 t_source_lost() {
 	local pv source target third before timeouts success failed pending
 	trap 'no_node node-3' EXIT
-	shared_class rds-moving 30
+	shared_class rds-moving 45
 	claim moving rds-moving Block 1Gi ReadWriteMany
 	bound moving
 	pv=$(volume_of moving)
@@ -70,7 +70,7 @@ t_source_lost() {
 	same "how many went back" "$(migrations failed)" "$failed"
 
 	# The third one must not take it the moment it is free.
-	k delete volumeattachment "$third" --timeout=30s >/dev/null
+	k delete volumeattachment "$third" --timeout=$LONG >/dev/null
 	w delete pod moving-target --wait=false >/dev/null
 	gone pod/moving-target
 	eventually 60 detached "$pv"
@@ -84,7 +84,7 @@ t_source_lost() {
 	third=$(attach_by_hand "$pv" node-1)
 	eventually 30 is_attached "$third"
 	check is_fenced "$pv"
-	k delete volumeattachment "$third" --timeout=30s >/dev/null
+	k delete volumeattachment "$third" --timeout=$LONG >/dev/null
 
 	anew
 	w delete pvc moving --wait=false >/dev/null
