@@ -42,14 +42,12 @@
 	":if (!($v2 ~ " shapes ")) " E("shape")
 #define SHAPE SHAPE_OF("%I", "%R")
 #define CAS_OF(expected) \
-	":local v3 [:tostr [/disk get $v1 comment]];" \
-	":if (!($v3 ~ " expected ")) " E("cas")
+	":if (!([:tostr [/disk get $v1 comment]] ~ " expected ")) " E("cas")
 #define CAS CAS_OF("%C")
 /* Once more right before the write, where other statements came between: a script that
  * the box held up in there must not write over a later one. */
-#define STILL_OF(expected) \
-	":if (!([:tostr [/disk get $v1 comment]] ~ " expected ")) " E("cas")
-#define STILL STILL_OF("%C")
+#define STILL_OF(expected) CAS_OF(expected)
+#define STILL CAS
 #define WRITE_OF(record, written) \
 	"/disk/set $v1 comment=" record ";" \
 	":if (!([:tostr [/disk get $v1 comment]] ~ " written ")) " E("lost")
@@ -175,7 +173,7 @@ const char *const ros_templates[ROS_T_N] = {
 		    ":if ([/disk get $v1 nvme-tcp-export]) " E("still")
 		    ":if ([:len [/disk find where nvme-tcp-server-nqn=%Q and slot!=%I]] > 0) "
 		    E("nqn")
-		    "/disk/set $v1 nvme-tcp-server-nqn=%Q;"
+		    STILL "/disk/set $v1 nvme-tcp-server-nqn=%Q;"
 		    ":if ([:tostr [/disk get $v1 nvme-tcp-server-nqn]] != %Q) " E("lost")
 		    STILL WRITE)
 		BACK,

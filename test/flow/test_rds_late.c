@@ -195,3 +195,91 @@ Test(rds_late, an_adoption_held_up_anywhere_shrinks_nothing)
 	shrank_nowhere_else();
 	t_box_close(&b);
 }
+
+/* The volume as the box shows it once the request is done. */
+static void change(struct rds_volume *v, enum rds_kind kind)
+{
+	struct t_req q;
+
+	t_req_change(&q, kind, v);
+	must(&q);
+	*v = q.req.volume;
+}
+
+/* A change of the volume on its way, held up; false when it ended before. */
+static bool hold_up_change(enum rds_kind kind, unsigned at)
+{
+	struct t_req q;
+	struct rds_volume v;
+
+	create(&q, RDS_LAYOUT_SUBVOLUME);
+	v = q.req.volume;
+	if (kind != RDS_PUBLISH)
+		change(&v, RDS_PUBLISH);
+	if (kind == RDS_FENCE_FINISH)
+		change(&v, RDS_FENCE_BEGIN);
+	t_req_change(&q, kind, &v);
+	return hold_up(&q, at, "onerror");
+}
+
+/* Whoever it was that held the volume is cut off, and another one gets it. */
+static void hand_over(struct rds_volume *ret)
+{
+	struct t_req q;
+
+	t_req_init(&q, RDS_GET, "pvc-1");
+	must(&q);
+	*ret = q.req.volume;
+	change(ret, RDS_FENCE_BEGIN);
+	change(ret, RDS_FENCE_FINISH);
+	change(ret, RDS_PUBLISH);
+}
+
+static bool is_as_it_was(const struct rds_volume *v)
+{
+	struct t_req q;
+
+	t_req_init(&q, RDS_GET, "pvc-1");
+	must(&q);
+	return strcmp(q.req.volume.record.nonce, v->record.nonce) == 0 &&
+	       strcmp(q.req.volume.nqn, v->nqn) == 0 && q.req.volume.is_exported;
+}
+
+static void clear_away(void)
+{
+	(void)t_box_script(&b, "/disk/set pvc-1 nvme-tcp-export=no;/disk/remove pvc-1");
+	delete ();
+}
+
+/* All that may be left is the step from a comparison to the write behind it. */
+Test(rds_late, a_change_held_up_touches_a_newer_holder_right_at_its_writes_alone)
+{
+	static const struct {
+		enum rds_kind kind;
+		unsigned n_writes;
+	} cases[] = {
+		{ RDS_PUBLISH, 1 },
+		{ RDS_UNPUBLISH, 2 }, /* export, record */
+		{ RDS_FENCE_BEGIN, 2 },
+		{ RDS_FENCE_FINISH, 2 }, /* name, record */
+	};
+
+	t_box_open(&b, "--run-on-after-cut 60");
+	t_box_connect(&b);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned at, n = 0;
+		struct rds_volume v;
+
+		for (at = 1; hold_up_change(cases[i].kind, at); at++) {
+			hand_over(&v);
+			go_on();
+			n += !is_as_it_was(&v);
+			clear_away();
+		}
+		t_box_fault(&b, "clear");
+		clear_away();
+		cr_assert_gt(at, 15);
+		cr_assert_leq(n, cases[i].n_writes, "%d: %u", cases[i].kind, n);
+	}
+	t_box_close(&b);
+}

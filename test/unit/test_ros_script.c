@@ -229,7 +229,7 @@ Test(ros_script, without_a_record_it_is_grown_only_where_that_is_adopted)
 
 	for (int adopt = 0; adopt < 2; adopt++) {
 		site.adopt_unmarked = adopt;
-		compile(&grow, make(ROS_GROW), "$v3 ~ \"");
+		compile(&grow, make(ROS_GROW), "comment]] ~ \"");
 		for (size_t i = 0; i < sizeof(comments) / sizeof(comments[0]); i++)
 			cr_assert_eq(regexec(&grow, comments[i].comment, 0, NULL, 0) == 0,
 				     comments[i].grows, "%s", comments[i].comment);
