@@ -6,21 +6,22 @@
  *   JOINING ─► READING ─► WATCHING ─► READING_AGAIN
  *   by the     what is    does more
  *   new NQN    there      arrive?
- *   ─► CUTTING ─► LEAVING ─► REAPING ─► LOOKING ─► TAKING ─► DELETING ─► BOX ─► NODE ─►
- *      the old    the new    the        at the     export    the         DONE
- *      session    session    writers    volume     off       volume
+ *   ─► CUTTING ─► LEAVING ─► REAPING ─► LOOKING ─► TAKING ─► DELETING ─► PAUSING ─►
+ *      the old    the new    the        at the     export    the         and LOOKING
+ *      session    session    writers    volume     off       volume      again, if it
+ *   BOX ─► NODE ─► DONE                                                  may be there
  *
  * What fails in the upper half, a signal too, goes on with CUTTING: all of the lower half
- * is always done, each as far as there is something to undo, and what fails there is told
- * beside (left). The volume bears a cluster id of its own, so that no controller takes
- * it for its own. Writes that hang in the kernel end when the old session is cut. */
+ * (prove_undo.c) is always done, each as far as there is something to undo, and what
+ * fails there is told beside (left_box, left_node). A create that is under way is not
+ * cancelled but waited for: else it might run on unseen. The volume bears a cluster id
+ * of this run alone, so that no controller takes it for its own, and no script of this
+ * run changes another's. Writes that hang in the kernel end when the old session is
+ * cut. */
 #include "check/prove.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "nvme/tcp.h"
-#include "rds/ros.h"
 
 enum {
 	SIZE = 64 << 20,
@@ -28,7 +29,6 @@ enum {
 	BEGUN = 50, /* blocks that must have been written before the fence */
 	CHILD_MS = 600 * 1000,
 	READ_MS = 60 * 1000,
-	LOOKS = 5, /* at a volume that changes while it is taken away */
 };
 
 enum {
@@ -49,6 +49,7 @@ enum {
 	ST_LOOKING,
 	ST_TAKING,
 	ST_DELETING,
+	ST_PAUSING,
 	ST_BOX,
 	ST_NODE,
 	ST_DONE,
@@ -83,18 +84,20 @@ static void on_timer(struct clock_timer *t)
 	op_wake(&CONTAINER_OF(t, struct prove, timer)->op);
 }
 
-static void wait_ms(struct prove *p, uint64_t ms)
+void prove_wait_ms(struct prove *p, uint64_t ms)
 {
-	p->until_ms = clock_now_ms(&p->loop.uv) + ms;
-	clock_timer_start(&p->loop.uv, &p->timer, ms, on_timer);
+	p->until_ms = clock_now_ms(p->csi.loop) + ms;
+	clock_timer_start(p->csi.loop, &p->timer, ms, on_timer);
 }
 
-static void ask_box(struct prove *p, enum rds_kind kind)
+void prove_ask_box(struct prove *p, enum rds_kind kind)
 {
 	box_prepare(&p->box, kind, p->id);
 	p->box.req.size_bytes = SIZE;
 	p->box.req.nvme_port = (uint16_t)p->args->nvme_port;
-	p->box.req.nqn = kind == RDS_CREATE ? p->old_nqn : p->volume.nqn;
+	p->box.req.nqn = kind == RDS_CREATE ? p->old_nqn
+			 : *p->volume.nqn   ? p->volume.nqn
+					    : NULL;
 	memcpy(p->nonce, p->volume.record.nonce, sizeof(p->nonce));
 	p->box.req.expect_nonce = *p->nonce ? p->nonce : NULL;
 	p->box.req.record = &p->record;
@@ -103,8 +106,8 @@ static void ask_box(struct prove *p, enum rds_kind kind)
 	box_start(&p->box, &p->csi, &p->op);
 }
 
-static void ask_node(struct prove *p, enum nvme_kind kind, const char *key,
-		     const char *nqn)
+void prove_ask_node(struct prove *p, enum nvme_kind kind, const char *key,
+		    const char *nqn)
 {
 	p->req = (struct nvme_req){
 		.kind = kind, .id = key, .nqn = nqn, .target = &p->target
@@ -126,8 +129,10 @@ static void start_child(struct prove *p, struct child *c, const char *verb,
 	c->argv[1] = "helper";
 	c->argv[2] = verb;
 	c->argv[3] = device;
-	c->argv[4] = p->seed;
-	c->argv[5] = is_writer ? c->writer : NULL;
+	c->argv[4] = is_writer ? p->old_nqn : p->new_nqn;
+	c->argv[5] = p->seed;
+	c->argv[6] = is_writer ? c->writer : NULL;
+	c->argv[7] = NULL;
 	c->proc = (struct proc){
 		.argv = c->argv,
 		.registry = &p->children,
@@ -145,26 +150,26 @@ static void start_child(struct prove *p, struct child *c, const char *verb,
 static void begin_create(struct prove *p)
 {
 	p->is_there = true;
-	ask_box(p, RDS_CREATE);
+	prove_ask_box(p, RDS_CREATE);
 }
 
 static void begin_publish(struct prove *p)
 {
 	p->record.n_holders = 1;
 	p->record.holders[0] = (struct rds_holder){ .node = PROVE_NODE, .use = 'w' };
-	ask_box(p, RDS_PUBLISH);
+	prove_ask_box(p, RDS_PUBLISH);
 }
 
 static void begin_attach(struct prove *p)
 {
-	ask_node(p, NVME_ATTACH, PROVE_NODE "-old", p->old_nqn);
+	prove_ask_node(p, NVME_ATTACH, PROVE_NODE "-old", p->old_nqn);
 }
 
 static void begin_write(struct prove *p)
 {
 	for (unsigned i = 0; i < TRACK_WRITERS; i++)
 		start_child(p, &p->writers[i], "track-write", p->old_device);
-	wait_ms(p, WRITE_MS);
+	prove_wait_ms(p, WRITE_MS);
 }
 
 static void begin_fence(struct prove *p)
@@ -184,7 +189,7 @@ static void begin_give(struct prove *p)
 
 static void begin_join(struct prove *p)
 {
-	ask_node(p, NVME_ATTACH, PROVE_NODE "-new", p->new_nqn);
+	prove_ask_node(p, NVME_ATTACH, PROVE_NODE "-new", p->new_nqn);
 }
 
 static void begin_read(struct prove *p)
@@ -195,59 +200,30 @@ static void begin_read(struct prove *p)
 
 static void begin_watch(struct prove *p)
 {
-	wait_ms(p, PROVE_WATCH_MS);
-}
-
-static void begin_cut(struct prove *p)
-{
-	atomic_store(&p->shared->must_end, 1);
-	if (*p->old_nqn)
-		ask_node(p, NVME_CUT, PROVE_NODE "-old", p->old_nqn);
-}
-
-static void begin_leave(struct prove *p)
-{
-	if (*p->new_nqn)
-		ask_node(p, NVME_DETACH, PROVE_NODE "-new", p->new_nqn);
-}
-
-static void begin_look(struct prove *p)
-{
-	if (p->is_there)
-		ask_box(p, RDS_GET);
-}
-
-static void begin_take(struct prove *p)
-{
-	if (!p->is_there)
-		return;
-	p->record = p->volume.record;
-	p->record.is_fencing = false;
-	p->record.n_holders = 0;
-	ask_box(p, RDS_UNPUBLISH);
-}
-
-static void begin_delete(struct prove *p)
-{
-	if (p->is_there)
-		ask_box(p, RDS_DELETE);
+	prove_wait_ms(p, PROVE_WATCH_MS);
 }
 
 static void begin_box(struct prove *p)
 {
 	op_ref(&p->op);
-	ros_stop(p->csi.rds, on_box_stopped, p);
+	p->stop_box(p->csi.rds, on_box_stopped, p);
 }
 
 static void begin_node(struct prove *p)
 {
 	op_ref(&p->op);
-	nvme_tcp_stop(p->nvme, on_box_stopped, p);
+	p->stop_node(p->nvme, on_box_stopped, p);
 	op_ref(&p->op);
 	proc_registry_stop(&p->children, on_box_stopped, p);
 }
 
 /* ---- what each state has brought ---- */
+
+/* A command has reached it. */
+static bool is_box_known(const struct prove *p)
+{
+	return p->csi.rds->ops->features(p->csi.rds)->is_known;
+}
 
 static void end_box(struct prove *p)
 {
@@ -262,39 +238,60 @@ static void end_box(struct prove *p)
 		op_fail(&p->op, ERR_ABORTED, "somebody else changes the scratch volume");
 }
 
+static bool is_unsent(const struct prove *p)
+{
+	const struct rds_req *req = &p->box.req;
+	enum err_code code = req->op.err.code;
+
+	return !req->is_outcome_unknown &&
+	       (!is_box_known(p) || code == ERR_UNAVAILABLE || code == ERR_DEADLINE ||
+		code == ERR_CANCELLED);
+}
+
+/* What the box has refused it may have begun: a subvolume before its file. */
 static void end_create(struct prove *p)
 {
-	if (op_failed(&p->box.req.op) && !p->box.req.is_outcome_unknown)
-		p->is_there = false;
+	const struct rds_req *req = &p->box.req;
+
+	if (op_failed(&req->op)) {
+		p->is_there = !is_unsent(p);
+		p->is_late = req->is_outcome_unknown;
+	}
 	end_box(p);
 	(void)snprintf(p->version, 32, "%.31s",
 		       p->csi.rds->ops->features(p->csi.rds)->version);
-	if (!op_failed(&p->op))
-		(void)printf("The scratch volume %s is there.\n", p->id);
+	if (op_failed(&p->op))
+		return;
+	if (!prove_is_own(p, &p->volume)) {
+		p->is_there = false;
+		op_fail(&p->op, ERR_EXISTS, "a disk %s was there before", p->id);
+		return;
+	}
+	(void)printf("The scratch volume %s is there.\n", p->id);
 }
 
 static void end_attach(struct prove *p)
 {
 	op_fail_err(&p->op, &p->req.op.err);
+	prove_keep_stuck(p);
 	memcpy(p->old_device, p->req.device.path, sizeof(p->old_device));
-}
-
-static uint64_t n_accepted(const struct prove *p)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < TRACK_WRITERS; i++)
-		n += atomic_load(&p->shared->writers[i].accepted);
-	return n;
 }
 
 static void end_write(struct prove *p)
 {
-	p->facts.accepted = n_accepted(p);
-	if (p->facts.accepted < BEGUN)
+	bool has_each_begun = true;
+
+	p->facts.accepted = 0;
+	for (unsigned i = 0; i < TRACK_WRITERS; i++) {
+		p->begun[i] = atomic_load(&p->shared->writers[i].accepted);
+		p->facts.accepted += p->begun[i];
+		has_each_begun = has_each_begun && p->begun[i];
+	}
+	if (p->facts.accepted < BEGUN || !has_each_begun)
 		op_fail(&p->op, ERR_UNAVAILABLE,
-			"only %u blocks were written in %d ms: too few to try a fence",
-			(unsigned)p->facts.accepted, WRITE_MS);
+			"only %u blocks were written in %d ms%s: too few to try a fence",
+			(unsigned)p->facts.accepted, WRITE_MS,
+			has_each_begun ? "" : ", and not by each writer");
 	else
 		(void)printf("%u writers write it over %s.\n", TRACK_WRITERS,
 			     p->old_device);
@@ -321,10 +318,11 @@ static void end_join(struct prove *p)
 		(void)err_wrap(&p->op.err,
 			       "cannot read beside the old session (where the box gives "
 			       "both names one namespace id, this host shows but one)");
+	prove_keep_stuck(p);
 	memcpy(p->new_device, p->req.device.path, sizeof(p->new_device));
 }
 
-static void end_read(struct prove *p)
+static void take_reading(struct prove *p, uint64_t ret[TRACK_WRITERS][TRACK_SLOTS])
 {
 	const struct proc *proc = &p->reader.proc;
 
@@ -333,18 +331,27 @@ static void end_read(struct prove *p)
 				   !strstr(proc->out.data, "\"code\":0")))
 		op_fail(&p->op, ERR_UNAVAILABLE, "reading failed: %.150s",
 			proc->out.len ? proc->out.data : "");
-	memcpy(p->facts.early, p->shared->seen, sizeof(p->facts.early));
+	memcpy(ret, p->shared->seen, sizeof(p->shared->seen));
 	proc_fini(&p->reader.proc);
 }
 
+/* Two looks at what was never written show no change either. */
+static void end_read(struct prove *p)
+{
+	take_reading(p, p->facts.early);
+	if (!op_failed(&p->op) && !prove_is_written(&p->facts, p->begun))
+		op_fail(&p->op, ERR_DATA_LOSS,
+			"under the new name the volume has not what was written to it "
+			"before the fence");
+}
+
+/* A writer that has ended tries nothing any more. */
 static void end_read_again(struct prove *p)
 {
-	uint64_t early[TRACK_WRITERS][TRACK_SLOTS];
-
-	memcpy(early, p->facts.early, sizeof(early));
-	end_read(p);
-	memcpy(p->facts.late, p->facts.early, sizeof(early));
-	memcpy(p->facts.early, early, sizeof(early));
+	take_reading(p, p->facts.late);
+	if (p->n_writing < TRACK_WRITERS)
+		op_fail(&p->op, ERR_UNAVAILABLE, "%u of %u writers ended too early",
+			TRACK_WRITERS - p->n_writing, TRACK_WRITERS);
 	for (unsigned i = 0; i < TRACK_WRITERS; i++) {
 		const struct track_writer *w = &p->shared->writers[i];
 		uint64_t at = atomic_load(&w->accepted_ms);
@@ -355,36 +362,10 @@ static void end_read_again(struct prove *p)
 	}
 }
 
-static void keep_left(struct prove *p, const struct err *err)
-{
-	if (p->left.code == ERR_OK)
-		p->left = *err;
-}
-
-static void end_undo_node(struct prove *p)
-{
-	if (p->awaited)
-		keep_left(p, &p->req.op.err);
-}
-
 static void end_reap(struct prove *p)
 {
 	for (unsigned i = 0; i < TRACK_WRITERS; i++)
 		proc_fini(&p->writers[i].proc);
-}
-
-static void end_undo_box(struct prove *p)
-{
-	const struct rds_req *req = &p->box.req;
-
-	if (!p->awaited)
-		return;
-	keep_left(p, &req->op.err);
-	if (op_failed(&req->op) || req->outcome == RDS_ABSENT ||
-	    (req->kind == RDS_DELETE && req->outcome == RDS_OK))
-		p->is_there = false;
-	else
-		p->volume = req->volume;
 }
 
 /* ---- the op ---- */
@@ -405,12 +386,13 @@ static const struct phase {
 	[ST_READING] = { "reading", begin_read, end_read },
 	[ST_WATCHING] = { "watching", begin_watch, NULL },
 	[ST_READING_AGAIN] = { "reading-again", begin_read, end_read_again },
-	[ST_CUTTING] = { "cutting", begin_cut, end_undo_node },
-	[ST_LEAVING] = { "leaving", begin_leave, end_undo_node },
+	[ST_CUTTING] = { "cutting", prove_begin_cut, prove_end_undo_node },
+	[ST_LEAVING] = { "leaving", prove_begin_leave, prove_end_undo_node },
 	[ST_REAPING] = { "reaping", NULL, end_reap },
-	[ST_LOOKING] = { "looking", begin_look, end_undo_box },
-	[ST_TAKING] = { "taking", begin_take, end_undo_box },
-	[ST_DELETING] = { "deleting", begin_delete, end_undo_box },
+	[ST_LOOKING] = { "looking", prove_begin_look, prove_end_look },
+	[ST_TAKING] = { "taking", prove_begin_take, prove_end_take },
+	[ST_DELETING] = { "deleting", prove_begin_delete, prove_end_delete },
+	[ST_PAUSING] = { "pausing", prove_begin_pause, NULL },
 	[ST_BOX] = { "stopping-box", begin_box, NULL },
 	[ST_NODE] = { "stopping-node", begin_node, NULL },
 	[ST_DONE] = { "done", NULL, NULL },
@@ -427,7 +409,7 @@ static void make_table(void)
 		if (s < ST_CUTTING)
 			next[s] |= OP_BIT(ST_CUTTING);
 	}
-	next[ST_DELETING] |= OP_BIT(ST_LOOKING);
+	next[ST_PAUSING] |= OP_BIT(ST_LOOKING);
 }
 
 /* Until REAPING the writers' references do not count. That a child's state is its last
@@ -437,12 +419,6 @@ static bool is_over(const struct prove *p)
 	unsigned others = p->op.state < ST_REAPING ? p->n_writing : 0;
 
 	return p->op.refs == others && clock_now_ms(p->op.loop) >= p->until_ms;
-}
-
-/* A script that was cancelled may have run on and changed what was looked at. */
-static bool looks_again(struct prove *p)
-{
-	return p->is_there && p->n_looks++ < LOOKS;
 }
 
 static void step(struct op *op)
@@ -456,7 +432,7 @@ static void step(struct op *op)
 			phases[op->state].end(p);
 		if (op_failed(op) && to < ST_CUTTING)
 			to = ST_CUTTING;
-		if (op->state == ST_DELETING && looks_again(p))
+		if (op->state == ST_PAUSING && prove_looks_again(p))
 			to = ST_LOOKING;
 		p->awaited = NULL;
 		p->until_ms = 0;
@@ -471,7 +447,7 @@ static void interrupt(struct op *op)
 {
 	struct prove *p = CONTAINER_OF(op, struct prove, op);
 
-	if (op->state >= ST_CUTTING)
+	if (op->state >= ST_CUTTING || (op->state == ST_CREATING && is_box_known(p)))
 		return;
 	if (p->awaited)
 		op_cancel(p->awaited, op->err.code);
@@ -491,7 +467,7 @@ static const struct op_type prove_type = {
 void prove_start(struct prove *p, void (*done)(struct op *op))
 {
 	make_table();
-	op_start(&p->op, &prove_type, &p->loop.uv, done);
+	op_start(&p->op, &prove_type, p->csi.loop, done);
 }
 
 void prove_stop(struct prove *p)

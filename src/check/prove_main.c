@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,6 @@
 #include "nvme/tcp.h"
 #include "rds/ros.h"
 
-/* No controller's: none takes the scratch volume for its own. */
-#define CLUSTER "rds-csi-check-prove-fence"
 /* What has to be cleared away after a signal: a kernel may take a minute and a half to
  * end a session whose target falls silent just then, and each step has its own end. */
 enum { END_MS = 300 * 1000 };
@@ -28,14 +27,39 @@ static void on_done(struct op *op)
 
 static void on_stop(struct loop *l)
 {
-	prove_stop(CONTAINER_OF(l, struct prove, loop));
+	struct prove *p = CONTAINER_OF(l, struct prove, loop);
+
+	(void)fprintf(stderr, "rds-csi check: %s is cleared away first\n", p->id);
+	prove_stop(p);
+}
+
+static void tell_left(const struct prove *p)
+{
+	struct buf text;
+
+	buf_init(&text, 4096);
+	prove_say_left(p, &text);
+	if (text.len)
+		(void)fputs(text.data, stderr);
+	buf_fini(&text);
+}
+
+/* The end that a signal asked for takes too long. */
+static int on_guard(struct loop *l)
+{
+	struct prove *p = CONTAINER_OF(l, struct prove, loop);
+
+	if (p->left_node.code == ERR_OK)
+		(void)err_set(&p->left_node, ERR_ABORTED, "there was no time to look");
+	tell_left(p);
+	return PROVE_UNTRIED;
 }
 
 static int make_box(struct prove *p, struct err *err)
 {
 	struct ros_conf conf = ros_conf_of(&p->args->config);
 
-	conf.cluster_id = CLUSTER;
+	conf.cluster_id = p->cluster;
 	conf.max_sessions = 2;
 	return ros_new(&p->csi.rds, &p->loop.uv, &conf, err);
 }
@@ -83,6 +107,11 @@ static int make(struct prove *p, struct err *err)
 
 	rand_hex(hex, 8);
 	(void)snprintf(p->id, sizeof(p->id), "prove-fence-%s", hex);
+	rand_hex(hex, 8);
+	(void)snprintf(p->cluster, sizeof(p->cluster), "rds-csi-check-prove-fence-%s",
+		       hex);
+	p->stop_box = ros_stop;
+	p->stop_node = nvme_tcp_stop;
 	(void)snprintf(p->seed, sizeof(p->seed), "%u", rand_below(UINT32_MAX));
 	id_new_nqn(p->id, 0, p->old_nqn);
 	p->record = (struct rds_record){ .kind = RDS_RECORD_OURS };
@@ -99,7 +128,7 @@ static int make(struct prove *p, struct err *err)
 	};
 	p->csi = (struct csi){ .loop = &p->loop.uv,
 			       .fence_settle_ms = a->config.fence_settle_ms,
-			       .cluster_id = CLUSTER };
+			       .cluster_id = p->cluster };
 	proc_registry_init(&p->children, &p->loop.uv);
 	return make_memory(p, err) || make_node(p, err) || make_box(p, err) ? -1 : 0;
 }
@@ -127,8 +156,12 @@ static int print_report(struct prove *p)
 	p->facts.settle_ms = p->csi.fence_settle_ms;
 	p->facts.watched_ms = PROVE_WATCH_MS;
 	buf_init(&text, 16 * 1024);
-	if (prove_report(&p->facts, &text) == 0)
-		(void)fputs(text.data, stdout);
+	if (prove_report(&p->facts, &text)) {
+		buf_fini(&text);
+		(void)err_nomem(&p->op.err);
+		return PROVE_UNTRIED;
+	}
+	(void)fputs(text.data, stdout);
 	buf_fini(&text);
 	return prove_arrived(&p->facts) || prove_is_accepted_late(&p->facts)
 		       ? PROVE_LEAKS
@@ -140,6 +173,7 @@ static int run(struct prove *p)
 	static char version[32];
 	int status = PROVE_UNTRIED;
 
+	(void)printf("The scratch volume will be %s.\n", p->id);
 	prove_start(p, on_done);
 	p->facts.routeros = version;
 	p->version = version;
@@ -151,14 +185,7 @@ static int run(struct prove *p)
 	if (p->op.err.code != ERR_OK)
 		(void)fprintf(stderr, "rds-csi check: the fence could not be tried: %s\n",
 			      p->op.err.msg);
-	if (p->is_there && p->left.code == ERR_OK)
-		(void)err_set(&p->left, ERR_ABORTED, "it is changed all the time");
-	if (p->left.code != ERR_OK)
-		(void)fprintf(
-			stderr,
-			"rds-csi check: not all could be cleared away: %s. Look for "
-			"%s on the box, and for its session here\n",
-			p->left.msg, p->id);
+	tell_left(p);
 	(void)loop_close(&p->loop);
 	return status;
 }
@@ -170,12 +197,14 @@ int prove_main(const struct check_args *args)
 	int status = PROVE_UNTRIED;
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	(void)signal(SIGHUP, SIG_IGN); /* a terminal that goes must not leave it all */
 	log_open(args->config.log_level == LOG_INFO ? LOG_WARN : args->config.log_level,
 		 false);
 	json_set_alloc_funcs(mem_alloc, mem_free);
 	p.args = args;
 	if (loop_open(&p.loop, on_stop, &err) == 0 && make(&p, &err) == 0) {
 		p.loop.guard_ms = END_MS;
+		p.loop.on_guard = on_guard;
 		status = run(&p);
 	}
 	if (err.code != ERR_OK)

@@ -17,6 +17,22 @@ bool prove_is_accepted_late(const struct prove_facts *f)
 	return f->accepted_ms > f->renamed_ms;
 }
 
+/* A block that was on its way when the fence came may be torn, and its ring has others.
+ */
+bool prove_is_written(const struct prove_facts *f, const uint64_t begun[TRACK_WRITERS])
+{
+	for (unsigned w = 0; w < TRACK_WRITERS; w++) {
+		uint64_t last = 0;
+
+		for (unsigned i = 0; i < TRACK_SLOTS; i++)
+			if (f->early[w][i] > last)
+				last = f->early[w][i];
+		if (!begun[w] || last < begun[w])
+			return false;
+	}
+	return true;
+}
+
 static int64_t after_off(const struct prove_facts *f)
 {
 	return (int64_t)f->accepted_ms - (int64_t)f->off_ms;

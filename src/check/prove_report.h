@@ -20,6 +20,9 @@ struct prove_facts {
  * new name had been read back. */
 unsigned prove_arrived(const struct prove_facts *f);
 bool prove_is_accepted_late(const struct prove_facts *f);
+/* Whether the first reading shows of each writer what it had written before the fence
+ * began; begun counts those blocks. */
+bool prove_is_written(const struct prove_facts *f, const uint64_t begun[TRACK_WRITERS]);
 /* Sentences and one line of JSON. -1 for lack of memory. */
 int prove_report(const struct prove_facts *f, struct buf *out);
 #endif

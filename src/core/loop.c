@@ -42,7 +42,7 @@ static void on_guard(struct clock_timer *t)
 
 	uv_walk(&l->uv, log_handle, &n);
 	log_error("loop", "the ordered end took too long", KU("handles", n));
-	loop_leave(1);
+	loop_leave(l->on_guard ? l->on_guard(l) : 1);
 }
 
 static void change_level(enum log_level level)

@@ -17,6 +17,8 @@ struct loop {
 	struct clock_timer guard;
 	uint64_t guard_ms; /* LOOP_GUARD_MS, or what main sets after loop_open */
 	void (*on_stop)(struct loop *l); /* called once, from the loop */
+	/* NULL, or says what the guard cuts off, and the exit status. */
+	int (*on_guard)(struct loop *l);
 	/* NULL, or told after each turn how long it was at work: so long everything else
 	 * had to wait. */
 	void (*on_turn)(uint64_t busy_us);

@@ -20,6 +20,7 @@ struct proc_registry {
 	struct list children; /* every child that is not reaped yet */
 	unsigned n_stuck;     /* those of them whose op has ended without them */
 	struct clock_timer quiet;
+	struct op stop;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 };

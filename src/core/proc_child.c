@@ -417,25 +417,19 @@ const char *proc_registry_stuck(struct proc_registry *reg, const char *key)
 
 static void on_stop(struct op *op)
 {
-	tell_stopped(CONTAINER_OF(op, struct proc_child, op)->registry);
-	mem_free(CONTAINER_OF(op, struct proc_child, op));
+	tell_stopped(CONTAINER_OF(op, struct proc_registry, stop));
 }
 
-/* An op of its own, so that stopped() comes from the loop when nothing is stuck. */
+/* An op of its own, so that stopped() comes from the loop when nothing is stuck; not of
+ * the heap, so that it comes in any case. */
 static void stop_later(struct proc_registry *reg)
 {
-	struct proc_child *c = mem_calloc(1, sizeof(*c));
 	static const char *const names[] = { "start", "done" };
 	static const uint32_t next[] = { OP_BIT(1), 0 };
 	static const struct op_type type = { "stop", names, next, 2, NULL, NULL };
 
-	if (!c) {
-		tell_stopped(reg);
-		return;
-	}
-	c->registry = reg;
-	op_start(&c->op, &type, reg->loop, on_stop);
-	op_move(&c->op, 1);
+	op_start(&reg->stop, &type, reg->loop, on_stop);
+	op_move(&reg->stop, 1);
 }
 
 void proc_registry_stop(struct proc_registry *reg, void (*stopped)(void *), void *arg)

@@ -39,8 +39,8 @@ static const struct {
 	{ "unmount", 2, helper_unmount },
 	{ "sync", 4, helper_sync },
 	{ "stats", 1, helper_stats },
-	{ "track-write", 3, helper_track_write },
-	{ "track-read", 2, helper_track_read },
+	{ "track-write", 4, helper_track_write },
+	{ "track-read", 3, helper_track_read },
 };
 
 /* Busy may pass by itself; a lost device is out of reach; the rest is as the user or the

@@ -2,12 +2,15 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/proc.h"
 #include "core/str.h"
 #include "nvme/helper_verbs.h"
+#include "nvme/sysfs.h"
 #include "nvme/track.h"
 
 enum { AFTER_ERROR_MS = 20 };
@@ -25,11 +28,30 @@ static struct track_shared *map(struct err *err)
 	return NULL;
 }
 
-static int open_track(const char *device, int how, struct err *err)
+/* While it is open no other device can come under its number: what sysfs says of that is
+ * said of this one, and a device that has just come under the name is not written to. */
+static bool is_of(int fd, const char *nqn)
+{
+	char now[NVME_NQN_MAX + 1];
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode) &&
+	       sysfs_attr(now, sizeof(now), "/sys/dev/block/%u:%u/device/subsysnqn",
+			  major(st.st_rdev), minor(st.st_rdev)) == 0 &&
+	       strcmp(now, nqn) == 0;
+}
+
+static int open_track(const char *device, const char *nqn, int how, struct err *err)
 {
 	int fd = open(device, how | O_DIRECT | O_CLOEXEC);
 
-	return fd < 0 ? helper_fail(err, "open", device) : fd;
+	if (fd < 0)
+		return helper_fail(err, "open", device);
+	if (is_of(fd, nqn))
+		return fd;
+	(void)close(fd);
+	return err_set(err, ERR_PRECONDITION, "%.64s is no device of %.150s", device,
+		       nqn);
 }
 
 static void write_on(int fd, struct track_shared *s, uint64_t seed, unsigned writer)
@@ -62,10 +84,10 @@ int helper_track_write(char *const *argv, struct reply *r, struct err *err)
 	(void)r;
 	if (!s)
 		return -1;
-	if (str_to_u64(argv[1], &seed) || str_to_u64(argv[2], &writer) ||
+	if (str_to_u64(argv[2], &seed) || str_to_u64(argv[3], &writer) ||
 	    writer >= TRACK_WRITERS)
 		return err_set(err, ERR_INTERNAL, "no such writer");
-	fd = open_track(argv[0], O_WRONLY, err);
+	fd = open_track(argv[0], argv[1], O_WRONLY, err);
 	if (fd < 0)
 		return -1;
 	write_on(fd, s, seed, (unsigned)writer);
@@ -82,9 +104,9 @@ int helper_track_read(char *const *argv, struct reply *r, struct err *err)
 	(void)r;
 	if (!s)
 		return -1;
-	if (str_to_u64(argv[1], &seed))
+	if (str_to_u64(argv[2], &seed))
 		return err_set(err, ERR_INTERNAL, "no such track");
-	fd = open_track(argv[0], O_RDONLY, err);
+	fd = open_track(argv[0], argv[1], O_RDONLY, err);
 	if (fd < 0)
 		return -1;
 	for (unsigned i = 0; i < TRACK_WRITERS * TRACK_SLOTS; i++) {

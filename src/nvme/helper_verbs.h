@@ -36,8 +36,8 @@ helper_verb_fn helper_unmount;	 /* PATH keep|remove */
 helper_verb_fn helper_sync;	 /* PATH DEVICE FSTYPE UUID → other */
 helper_verb_fn helper_stats;	 /* PATH → stats members */
 /* Of track.h, with its shared memory as descriptor 3. */
-helper_verb_fn helper_track_write; /* DEVICE SEED WRITER; until it is told to end */
-helper_verb_fn helper_track_read;  /* DEVICE SEED */
+helper_verb_fn helper_track_write; /* DEVICE NQN SEED WRITER; until told to end */
+helper_verb_fn helper_track_read;  /* DEVICE NQN SEED */
 
 /* Sets err from errno: "what path: text", by what the caller should do about it. */
 int helper_fail(struct err *err, const char *what, const char *path);
