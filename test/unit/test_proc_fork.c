@@ -321,16 +321,21 @@ Test(proc_fork, a_job_outlives_its_master)
 	close(f.pid_fd);
 }
 
+static char marker[160]; /* is there when it resists */
+
 static size_t resist(int argc, char **argv, char *out, size_t max)
 {
 	signal(SIGTERM, SIG_IGN);
+	(void)!open(marker, O_WRONLY | O_CREAT, 0600);
 	return hang(argc, argv, out, max);
 }
 
 Test(proc_fork, a_deadline_ends_it)
 {
 	struct proc p;
+	char dir[128];
 
+	snprintf(marker, sizeof(marker), "%s/resists", t_mkdir(dir));
 	open_all();
 	start(&p, hang, -1);
 	op_set_deadline(&p.op, clock_now_ms(&l.uv) + 20);
@@ -340,11 +345,13 @@ Test(proc_fork, a_deadline_ends_it)
 	proc_fini(&p);
 	n_done = 0;
 	start(&p, resist, -1);
+	t_run_until(&l, access(marker, F_OK) == 0);
 	op_set_deadline(&p.op, clock_now_ms(&l.uv) + 20);
 	t_run_until(&l, n_done);
 	cr_assert(p.op.err.code == ERR_DEADLINE && p.term_signal == SIGKILL);
 	proc_fini(&p);
 	close_all();
+	t_rmdir(dir);
 }
 
 Test(proc_fork, cancel_after_any_number_of_turns)
