@@ -74,12 +74,14 @@ static void on_record(struct judge *j, struct disk *d, const json_t *e)
 	(void)snprintf(d->holder, sizeof(d->holder), "%s", holder);
 }
 
-static void on_event(struct judge *j, const json_t *e)
+static void on_event(void *arg, const json_t *e)
 {
 	const char *prop = sim_text(e, "prop"), *slot = sim_text(e, "slot");
 	struct disk *d = *slot ? disk_of(slot) : NULL;
+	struct judge *j = arg;
 
-	j->events++;
+	if (!j->events++)
+		j->lost = (unsigned)json_integer_value(json_object_get(e, "n"));
 	if (!d || strcmp(sim_text(e, "op"), "set") != 0)
 		return;
 	if (strcmp(prop, "comment") == 0)
@@ -97,23 +99,7 @@ static void on_event(struct judge *j, const json_t *e)
 
 bool judge_history(const struct sim *s, struct judge *j)
 {
-	char *text = sim_get_text(s, "/history"), *save = NULL;
-
 	memset(j, 0, sizeof(*j));
 	n_disks = 0;
-	if (!text)
-		return false;
-	for (char *line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		json_t *e = json_loads(line, 0, NULL);
-
-		if (!e)
-			continue;
-		if (!j->events)
-			j->lost = (unsigned)json_integer_value(json_object_get(e, "n"));
-		on_event(j, e);
-		json_decref(e);
-	}
-	free(text);
-	return j->events > 0;
+	return sim_history(s, 0, on_event, j) >= 0 && j->events > 0;
 }

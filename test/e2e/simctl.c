@@ -176,6 +176,29 @@ char *sim_post_quiet(const struct sim *s, const char *path)
 	return http(s, "POST", path, "");
 }
 
+long sim_history(const struct sim *s, long from,
+		 void (*each)(void *arg, const json_t *event), void *arg)
+{
+	char path[64], *text, *save = NULL;
+	long n = 0;
+
+	(void)snprintf(path, sizeof(path), "/history?from=%ld", from);
+	text = sim_get_text(s, path);
+	if (!text)
+		return -1;
+	for (char *line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		json_t *e = each ? json_loads(line, 0, NULL) : NULL;
+
+		if (e)
+			each(arg, e);
+		json_decref(e);
+		n++;
+	}
+	free(text);
+	return n;
+}
+
 bool sim_post(const struct sim *s, const char *path)
 {
 	char *text = http(s, "POST", path, "");

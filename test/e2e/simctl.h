@@ -26,6 +26,10 @@ bool sim_is_gone(struct sim *s, unsigned timeout_ms); /* ended by itself, awaite
 /* The control port. The result of get is owned by the caller; NULL on failure. */
 json_t *sim_get(const struct sim *s, const char *path);
 char *sim_get_text(const struct sim *s, const char *path);
+/* What has happened on the box, from that event on, each in turn (each may be NULL). How
+ * many there were, or -1 when it cannot be read. */
+long sim_history(const struct sim *s, long from,
+		 void (*each)(void *arg, const json_t *event), void *arg);
 bool sim_post(const struct sim *s, const char *path);
 char *sim_post_quiet(const struct sim *s, const char *path); /* NULL: no answer */
 /* Runs a line as the console would (4,000 bytes at most); its output, or NULL. */

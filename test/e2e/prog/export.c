@@ -75,17 +75,6 @@ static bool ends(struct world *w, const char *const *more, int want)
 
 /* ---- the judge ---- */
 
-static long history_end(const struct world *w)
-{
-	char *text = sim_get_text(&w->sim, "/history");
-	long n = 0;
-
-	for (const char *p = text; p && (p = strchr(p, '\n')); p++)
-		n++;
-	free(text);
-	return n;
-}
-
 static void judge_set(const json_t *e)
 {
 	const char *slot = sim_text(e, "slot"), *prop = sim_text(e, "prop"),
@@ -102,28 +91,22 @@ static void judge_set(const json_t *e)
 		      "%s: %s was set to %s", slot, prop, new);
 }
 
+static void judge_event(void *arg, const json_t *e)
+{
+	const char *op = sim_text(e, "op");
+
+	(void)arg;
+	if (strcmp(op, "set") == 0)
+		judge_set(e);
+	else
+		CHECK(strcmp(op, "add") != 0 && strcmp(op, "remove") != 0, "%s of %s", op,
+		      sim_text(e, "slot"));
+}
+
 static bool judge(const struct world *w, long from)
 {
-	char path[64], *text, *save = NULL;
-
-	(void)snprintf(path, sizeof(path), "/history?from=%ld", from);
-	text = sim_get_text(&w->sim, path);
-	if (!CHECK(text, "no history"))
-		return false;
-	for (char *line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		json_t *e = json_loads(line, 0, NULL);
-		const char *op = sim_text(e, "op");
-
-		if (strcmp(op, "set") == 0)
-			judge_set(e);
-		else
-			CHECK(strcmp(op, "add") != 0 && strcmp(op, "remove") != 0, "%s",
-			      line);
-		json_decref(e);
-	}
-	free(text);
-	return !e2e_failed();
+	return CHECK(sim_history(&w->sim, from, judge_event, NULL) >= 0, "no history") &&
+	       !e2e_failed();
 }
 
 static bool is_on(const struct world *w, const char *slot)
@@ -262,10 +245,10 @@ static bool all_kinds_run(struct world *w)
 					    "--even",
 					    UID("04") "," UID("03") ",nobody",
 					    NULL };
-	long from = history_end(w);
+	long from = sim_history(&w->sim, 0, NULL, NULL);
 
 	if (!ends(w, dry, 1) || !says_all(w, "would be exported") ||
-	    !CHECK(history_end(w) == from, "it changed something") ||
+	    !CHECK(sim_history(&w->sim, 0, NULL, NULL) == from, "it changed something") ||
 	    !ends(w, acting, 1) || !says_all(w, "exported") || !ends(w, acting, 1) ||
 	    !says_all(w, "was exported") || !ends(w, even, 1))
 		return false;
@@ -367,7 +350,7 @@ static void cut_by(const char *fault)
 
 		(void)snprintf(id, sizeof(id), UID("%02x"), at);
 		ok = make(&w, id, NULL, false);
-		from = history_end(&w);
+		from = sim_history(&w.sim, 0, NULL, NULL);
 		ok = ok && run_cut(&w, fault, at) && is_sane(&w, id) &&
 		     ends(&w, acting, 0) && CHECK(is_on(&w, id), "%s", id) &&
 		     judge(&w, w.hits > before && *fault == 'd' ? 0 : from);

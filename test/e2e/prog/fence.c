@@ -57,11 +57,15 @@ static void on_record(struct story *s, const char *record)
 	s->is_fencing = is_fencing;
 }
 
-static void on_event(struct story *s, const json_t *e)
+static void on_event(void *arg, const json_t *e)
 {
 	const char *prop = sim_text(e, "prop"), *new = sim_text(e, "new");
 	long long t = json_integer_value(json_object_get(e, "t"));
+	struct story *s = arg;
 
+	if (strcmp(sim_text(e, "op"), "set") != 0 ||
+	    strcmp(sim_text(e, "slot"), s->slot) != 0)
+		return;
 	if (strcmp(prop, "comment") == 0) {
 		on_record(s, new);
 		s->since_ms = t;
@@ -83,34 +87,8 @@ static void on_event(struct story *s, const json_t *e)
 
 static bool follow(const struct world *w, struct story *s, long from)
 {
-	char path[64], *text, *save = NULL;
-
-	(void)snprintf(path, sizeof(path), "/history?from=%ld", from);
-	text = sim_get_text(&w->sim, path);
-	if (!CHECK(text, "no history"))
-		return false;
-	for (char *line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		json_t *e = json_loads(line, 0, NULL);
-
-		if (e && strcmp(sim_text(e, "op"), "set") == 0 &&
-		    strcmp(sim_text(e, "slot"), s->slot) == 0)
-			on_event(s, e);
-		json_decref(e);
-	}
-	free(text);
-	return !e2e_failed();
-}
-
-static long history_end(const struct world *w)
-{
-	char *text = sim_get_text(&w->sim, "/history");
-	long n = 0;
-
-	for (const char *p = text; p && (p = strchr(p, '\n')); p++)
-		n++;
-	free(text);
-	return n;
+	return CHECK(sim_history(&w->sim, from, on_event, s) >= 0, "no history") &&
+	       !e2e_failed();
 }
 
 /* As the box has it now, before anybody does anything about it. */
@@ -221,7 +199,7 @@ static bool one(struct world *w, unsigned script, unsigned statement, enum way w
 {
 	struct vol *v = &w->volumes[w->used];
 	struct story s = { .slot = v->id };
-	long from = history_end(w);
+	long from = sim_history(&w->sim, 0, NULL, NULL);
 	char fault[128];
 
 	if (!CHECK(w->used < N_VOLUMES, "more statements than expected") || !look(w, &s))
