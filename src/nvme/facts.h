@@ -39,6 +39,7 @@ struct nvme_content {
 	char fs_type[NVME_FS_MAX + 1], fs_uuid[NVME_UUID_MAX + 1];
 	uint64_t fs_size_bytes; /* 0 = not known */
 	bool is_dirty;		/* not cleanly unmounted, or marked with errors */
+	bool is_remains;	/* OTHER: as a mkfs that was cut short leaves it */
 	char found[160];	/* OTHER: what was found, for people */
 };
 

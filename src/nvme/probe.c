@@ -51,6 +51,12 @@ static void other_text(struct nvme_content *c, const char *what, const char *nam
 	(void)snprintf(c->found, sizeof(c->found), "%s%s", what, name);
 }
 
+static void remains(struct nvme_content *c, uint64_t at)
+{
+	other(c, "no known signature, but data at byte", at);
+	c->is_remains = true;
+}
+
 static void found(const struct probe_facts *f, struct nvme_content *c)
 {
 	if (!f->type[0]) {
@@ -63,6 +69,7 @@ static void found(const struct probe_facts *f, struct nvme_content *c)
 	}
 	if (f->is_unfinished) {
 		other_text(c, "an unfinished file system: ", f->type);
+		c->is_remains = true;
 		return;
 	}
 	c->kind = NVME_FS;
@@ -86,7 +93,7 @@ void probe_classify(const struct probe_facts *f, struct nvme_content *c)
 	else if (f->blkid == PROBE_BLKID_FOUND)
 		found(f, c);
 	else if (f->has_set_byte)
-		other(c, "no known signature, but data at byte", f->set_byte_at);
+		remains(c, f->set_byte_at);
 	else
 		c->kind = NVME_BLANK;
 }

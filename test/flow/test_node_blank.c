@@ -257,6 +257,31 @@ Test(node_blank, our_own_mkfs_cut_short_is_done_again)
 	lab_close(&lab);
 }
 
+/* The record stayed here, the volume went elsewhere and came back as what no mkfs of ours
+ * leaves. */
+Test(node_blank, what_no_mkfs_leaves_is_not_wiped)
+{
+	static const char *const makes[] = {
+		"mkswap -q $i",
+		"printf 'LUKS\\272\\276\\000\\001' | dd of=$i conv=notrunc 2>/dev/null",
+	};
+	struct node_lab lab;
+	struct lab_args a = { .id = "cut-3", .fs_type = "ext4" };
+	char image[256];
+
+	lab_open_real(&lab);
+	lab_image(&lab, a.id, 16 * MIB);
+	lab_image_path(&lab, a.id, image);
+	for (unsigned i = 0; i < sizeof(makes) / sizeof(makes[0]); i++) {
+		lab_check(&lab, truncate(image, 0) == 0 &&
+					truncate(image, 16 * MIB) == 0 &&
+					lab_run("i=%s; %s", image, makes[i]) == 0);
+		leave_cut_mkfs(&lab, a.id, 16 * MIB);
+		FAILS(&lab, ERR_PRECONDITION, lab_stage(&lab, &a));
+	}
+	lab_close(&lab);
+}
+
 Test(node_blank, a_completed_mkfs_is_not_done_again)
 {
 	struct node_lab lab;

@@ -90,6 +90,7 @@ Test(plan, readers_of_many_nodes_take_only_what_is_whole)
 	cr_assert_eq(err.code, ERR_PRECONDITION);
 	rec.stage = NVME_FORMATTING;
 	c.kind = NVME_OTHER;
+	c.is_remains = true;
 	cr_assert_eq(judge_at(&ro, c, 0), -1, "cut short");
 }
 
@@ -105,6 +106,9 @@ Test(plan, a_mkfs_record_never_destroys_a_file_system)
 		cr_assert_eq(content_plan, PLAN_MOUNT);
 	}
 	c.kind = NVME_OTHER;
+	cr_assert_eq(judge(c), -1, "what could not be read, or is another's");
+	cr_assert_eq(err.code, ERR_PRECONDITION);
+	c.is_remains = true;
 	cr_assert_eq(judge(c), 0);
 	cr_assert_eq(content_plan, PLAN_FORMAT_ANEW);
 	cr_assert_eq(judge_at(&ext4, c, 4096), -1, "of another size");

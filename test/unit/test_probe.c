@@ -40,6 +40,35 @@ Test(probe, blank_only_when_everything_says_so)
 		     NVME_OTHER);
 }
 
+/* Of a mkfs: bytes without a name, or a superblock that says so itself. */
+Test(probe, what_cannot_be_read_or_has_a_name_is_no_remains)
+{
+	struct probe_facts f = { BLANK, .has_set_byte = true };
+
+	cr_assert(judge(f).is_remains);
+	f.has_read_error = true;
+	cr_assert_not(judge(f).is_remains);
+	f.has_read_error = false;
+	f.blkid = PROBE_BLKID_ERROR;
+	cr_assert_not(judge(f).is_remains);
+	f.blkid = PROBE_BLKID_AMBIVALENT;
+	cr_assert_not(judge(f).is_remains);
+	f = (struct probe_facts){ .size_bytes = 1 << 20,
+				  .blkid = PROBE_BLKID_FOUND,
+				  .type = "xfs",
+				  .usage = "filesystem",
+				  .is_unfinished = true };
+	cr_assert(judge(f).is_remains);
+	f.is_unfinished = false;
+	cr_assert_not(judge(f).is_remains);
+	strcpy(f.type, "crypto_LUKS");
+	strcpy(f.usage, "crypto");
+	cr_assert_not(judge(f).is_remains);
+	f.type[0] = '\0';
+	strcpy(f.table, "gpt");
+	cr_assert_not(judge(f).is_remains);
+}
+
 Test(probe, only_our_file_systems_are_file_systems)
 {
 	struct probe_facts f = { .size_bytes = 1 << 20,

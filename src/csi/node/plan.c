@@ -106,7 +106,8 @@ int plan_stage_device(const struct plan_stage *want, const struct nvme_device *d
 }
 
 /* Our own mkfs, begun under this very record on a device of this size, and nothing was
- * mounted since. */
+ * mounted since: not here. Another node may have used the volume in between, so what it
+ * left must look like it too. */
 static bool was_cut_short(const struct plan_found *found)
 {
 	const struct nvme_record *rec = found->rec;
@@ -175,7 +176,7 @@ int plan_stage_content(const struct plan_stage *want, const struct plan_found *f
 									: PLAN_MOUNT;
 		return 0;
 	default:
-		if (!was_cut_short(found) || want->readonly)
+		if (!was_cut_short(found) || !content->is_remains || want->readonly)
 			return err_set(err, ERR_PRECONDITION,
 				       "never formatted, for the device holds %s",
 				       content->found);
