@@ -226,6 +226,8 @@ Test(ctl_life, publish_context_tells_where_and_which)
 	ctl_close(&c);
 }
 
+static int64_t expand_limit;
+
 static enum err_code expand(struct ctl *c, struct grpc_call *call, const char *id,
 			    int64_t bytes, int mode)
 {
@@ -237,6 +239,7 @@ static enum err_code expand(struct ctl *c, struct grpc_call *call, const char *i
 	csi__v1__capacity_range__init(&range);
 	ctl_cap(&cap, mode);
 	range.required_bytes = bytes;
+	range.limit_bytes = expand_limit;
 	req.volume_id = TEXT(id);
 	req.capacity_range = bytes ? &range : NULL;
 	req.volume_capability = &cap.cap;
@@ -277,6 +280,12 @@ Test(ctl_life, expand_is_exact_and_a_retry_still_sends_the_node)
 	ctl_call_free(&call);
 	cr_assert_eq(expand(&c, &call, "pvc-1", (GIB << 14) + 1, steps[0].mode),
 		     ERR_RANGE);
+	ctl_call_free(&call);
+	expand_limit = 3 * GIB; /* as large as it is */
+	cr_assert_eq(expand(&c, &call, "pvc-1", 2 * GIB, steps[0].mode), ERR_OK);
+	ctl_call_free(&call);
+	expand_limit = 3 * GIB - 1;
+	cr_assert_eq(expand(&c, &call, "pvc-1", 2 * GIB, steps[0].mode), ERR_RANGE);
 	ctl_call_free(&call);
 	ctl_close(&c);
 }

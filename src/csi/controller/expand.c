@@ -71,6 +71,12 @@ static void do_grown(struct ctl_expand *e)
 		op_fail(op, ERR_ABORTED, "the volume has not grown");
 		return;
 	}
+	if (!sizes_fit(req_of(&e->rpc)->capacity_range, v->size_bytes)) {
+		op_fail(op, ERR_RANGE,
+			"the volume has %llu bytes already, more than limit_bytes",
+			(unsigned long long)v->size_bytes);
+		return;
+	}
 	resp = message_new(&e->rpc.arena, e->rpc.method->response);
 	if (!resp) {
 		op_fail(op, ERR_EXHAUSTED, "out of memory");
