@@ -6,38 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/t.h"
-
-static struct t_loop l;
-static struct proc_registry reg;
-static int n_done, n_stopped;
-
-static void on_done(struct op *op)
-{
-	(void)op;
-	n_done++;
-}
-
-static void on_stopped(void *arg)
-{
-	(void)arg;
-	n_stopped++;
-}
-
-static void open_all(void)
-{
-	n_done = n_stopped = 0;
-	t_loop_open(&l);
-	proc_registry_init(&reg, &l.uv);
-}
-
-static void close_all(void)
-{
-	proc_registry_stop(&reg, on_stopped, NULL);
-	t_loop_close(&l);
-	cr_assert_eq(n_stopped, 1);
-	cr_assert_eq(mem_live(), 0);
-}
+#include "support/proc_lab.h"
 
 static void run(struct proc *p, const char *const *argv)
 {

@@ -16,40 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/proc.h"
-#include "support/t.h"
+#include "support/proc_lab.h"
 
 /* The children that are workers: forks that do one job after another. */
 
-static struct t_loop l;
-static struct proc_registry reg;
-static int n_done, n_stopped;
-
-static void on_done(struct op *op)
+static void end_all(void)
 {
-	(void)op;
-	n_done++;
-}
-
-static void on_stopped(void *arg)
-{
-	(void)arg;
-	n_stopped++;
-}
-
-static void open_all(void)
-{
-	n_done = n_stopped = 0;
-	t_loop_open(&l);
-	proc_registry_init(&reg, &l.uv);
-}
-
-static void close_all(void)
-{
-	proc_registry_stop(&reg, on_stopped, NULL);
-	t_loop_close(&l);
-	cr_assert_eq(n_stopped, 1);
-	cr_assert_eq(mem_live(), 0);
+	close_all();
 	cr_assert(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "a child is left");
 }
 
@@ -89,7 +62,7 @@ Test(proc_fork, the_answer_is_the_output)
 	cr_assert_str_eq(p.out.data, "2 first second C 0 0");
 	cr_assert(!p.exit_status && !p.term_signal);
 	proc_fini(&p);
-	close_all();
+	end_all();
 }
 
 /* Which descriptors it has; and leaves some open. */
@@ -125,7 +98,7 @@ Test(proc_fork, has_its_own_descriptors_and_no_others)
 		proc_fini(&p);
 	}
 	close(fd);
-	close_all();
+	end_all();
 }
 
 static size_t who(int argc, char **argv, char *out, size_t max)
@@ -164,7 +137,7 @@ Test(proc_fork, one_worker_does_one_job_after_another)
 	first = ask_who();
 	for (int i = 0; i < 5; i++)
 		cr_assert_eq(ask_who(), first);
-	close_all();
+	end_all();
 }
 
 Test(proc_fork, one_that_has_gone_meanwhile_is_replaced)
@@ -180,7 +153,7 @@ Test(proc_fork, one_that_has_gone_meanwhile_is_replaced)
 			     0);
 		turn(turns);
 		cr_assert_neq(ask_who(), first);
-		close_all();
+		end_all();
 	}
 }
 
@@ -193,7 +166,7 @@ Test(proc_fork, after_many_jobs_there_is_a_new_one)
 	while (ask_who() == first)
 		cr_assert(i++ < 1000);
 	cr_assert(i > 100, "after %d", i);
-	close_all();
+	end_all();
 }
 
 static size_t sleep_a_little(int argc, char **argv, char *out, size_t max)
@@ -232,7 +205,7 @@ Test(proc_fork, of_those_that_a_burst_has_needed_one_stays)
 	cr_assert_eq(n_children(), 5);
 	clock_advance(&l.uv, 5000);
 	t_run_until(&l, n_children() == 1);
-	close_all();
+	end_all();
 }
 
 Test(proc_fork, what_is_too_much_for_a_worker_is_given_to_the_program)
@@ -252,7 +225,7 @@ Test(proc_fork, what_is_too_much_for_a_worker_is_given_to_the_program)
 	cr_assert_eq(p.op.err.code, ERR_OK, "%s", p.op.err.msg);
 	cr_assert_eq(p.out.len, sizeof(large));
 	proc_fini(&p);
-	close_all();
+	end_all();
 }
 
 static size_t die(int argc, char **argv, char *out, size_t max)
@@ -271,7 +244,7 @@ Test(proc_fork, tells_the_signal_that_ended_it)
 	t_run_until(&l, n_done);
 	cr_assert(p.op.err.code == ERR_OK && p.term_signal == SIGKILL);
 	proc_fini(&p);
-	close_all();
+	end_all();
 }
 
 static size_t hang(int argc, char **argv, char *out, size_t max)
@@ -350,7 +323,7 @@ Test(proc_fork, a_deadline_ends_it)
 	t_run_until(&l, n_done);
 	cr_assert(p.op.err.code == ERR_DEADLINE && p.term_signal == SIGKILL);
 	proc_fini(&p);
-	close_all();
+	end_all();
 	t_rmdir(dir);
 }
 
@@ -372,7 +345,7 @@ Test(proc_fork, cancel_after_any_number_of_turns)
 		t_run_until(&l, n_done == 1);
 		cr_assert_eq(p.op.err.code, is_late ? ERR_OK : ERR_CANCELLED);
 		proc_fini(&p);
-		close_all();
+		end_all();
 	}
 }
 
@@ -380,7 +353,7 @@ Test(proc_fork, stopped_before_the_first_turn_it_leaves_too)
 {
 	open_all();
 	proc_registry_prepare(&reg, tell);
-	close_all();
+	end_all();
 }
 
 static void one_oom_run(void)
@@ -397,7 +370,7 @@ Test(proc_fork, every_allocation_may_fail)
 {
 	open_all();
 	T_EACH_ALLOC_FAILS(one_oom_run());
-	close_all();
+	end_all();
 }
 
 static void forbid_close_range(void)
