@@ -128,7 +128,7 @@ static inline ssh_session t_connect_with(struct t_net *t, const char *key_name)
 {
 	unsigned port = t->ssh_port;
 	ssh_session s = ssh_new();
-	long timeout = 10;
+	long timeout = 60;
 	char path[256];
 	ssh_key key = NULL;
 	bool no = false;

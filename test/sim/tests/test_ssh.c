@@ -88,7 +88,7 @@ Test(ssh, scripts_interleave)
 	t_net_open(&t, NULL);
 	s = t_connect(&t);
 	t_exec(s, ":global x \"\"", out, sizeof out);
-	t_fault(&t, "statement-ms=20");
+	t_fault(&t, "statement-ms=50"); /* some seconds, in which the second begins */
 	a = t_begin(s, ":global x; :for i from=1 to=50 do={:set x ($x.\"a\")}");
 	b = t_begin(s, ":global x; :for i from=1 to=50 do={:set x ($x.\"b\")}");
 	t_finish(a, out, sizeof out);
