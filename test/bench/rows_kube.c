@@ -9,10 +9,10 @@
 
 static const char active[] = "rds_csi_nvme_connections_active";
 
-/* Until the gauge says so; its delay in ms, < 0 after 10 s. */
+/* Until the gauge says so; its delay in ms, < 0 after a minute. */
 static double await_gauge(const struct plane *p, double want, uint64_t since)
 {
-	while (now_ns() - since < 10000000000u) {
+	while (now_ns() - since < 60000000000u) {
 		if (web_metric(p->kube.metrics_port, active) == want)
 			return (double)(now_ns() - since) / 1e6;
 		sleep_ms(1);
@@ -24,12 +24,24 @@ static double await_gauge(const struct plane *p, double want, uint64_t since)
 
 static int await_leader(const struct plane *p)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (web_metric(p->kube.metrics_port, "rds_csi_leader") == 1)
 			return 0;
 		sleep_ms(10);
 	}
 	fprintf(stderr, "bench: no leader\n");
+	return -1;
+}
+
+/* Until the controller tells as much or more of what it has seen of the API server. */
+static int await_seen(const struct plane *p, const char *metric, double want)
+{
+	for (int i = 0; i < 6000; i++) {
+		if (web_metric(p->kube.metrics_port, metric) >= want)
+			return 0;
+		sleep_ms(10);
+	}
+	fprintf(stderr, "bench: %s is not %g\n", metric, want);
 	return -1;
 }
 
@@ -104,23 +116,26 @@ static int make_volumes(const struct bench *b, struct plane *p, size_t first, si
 	    await_leader(p) != 0 ||
 	    driver_run(&p->d, RPC_CREATE, first, n, 64, NULL) < 0 ||
 	    api_tell(&p->api, "pvs %u %u", from, count) == 0 ||
-	    api_tell(&p->api, "vas %u %u node-a 0", from, count) == 0)
+	    api_tell(&p->api, "vas %u %u node-a 0", from, count) == 0 ||
+	    await_seen(p, "rds_csi_watch_objects{kind=\"persistentvolumes\"}",
+		       (double)n) != 0 ||
+	    await_seen(p, "rds_csi_watch_objects{kind=\"volumeattachments\"}",
+		       (double)n) != 0)
 		return -1;
-	sleep_ms(500);
 	return 0;
 }
 
 /* The kubelet mounts them, and lets them go: only then is an Unpublish clean. */
 static int use_and_let_go(struct plane *p, size_t first, size_t n)
 {
+	static const char events[] = "rds_csi_watch_events_total{kind=\"nodes\"}";
 	unsigned from = (unsigned)first, count = (unsigned)n;
+	double had = web_metric(p->kube.metrics_port, events);
 
-	if (api_tell(&p->api, "use %u %u", from, count) == 0)
+	if (had < 0 || api_tell(&p->api, "use %u %u", from, count) == 0 ||
+	    await_seen(p, events, had + 1) != 0 || api_tell(&p->api, "use 0 0") == 0 ||
+	    await_seen(p, events, had + 2) != 0)
 		return -1;
-	sleep_ms(300);
-	if (api_tell(&p->api, "use 0 0") == 0)
-		return -1;
-	sleep_ms(300);
 	return 0;
 }
 
