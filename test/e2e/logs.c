@@ -89,7 +89,10 @@ static bool is_line(const char *line)
 	/* What a start that fails says before it knows how to log. */
 	if (strncmp(line, "rds-csi: ", 9) == 0)
 		return true;
-	return is_record(next_record(line) ? next_record(line) : line);
+	/* Several drivers in turn may have been killed within a line. */
+	for (const char *next = line; next; next = next_record(line))
+		line = next;
+	return is_record(line);
 }
 
 static void check_log(const char *path, const struct pieces *keys)
