@@ -29,8 +29,8 @@ static int set(struct fs_command *c, const char *const *argv)
 	return 0;
 }
 
-/* No blocks are reserved for root on a volume that pods fill. No -F or -f: what mkfs
- * itself recognises stops it. */
+/* No blocks are reserved for root on a volume that pods fill. No -F or -f: what
+ * mkfs.xfs or mkfs.btrfs recognises stops it. mkfs.ext asks only at a terminal. */
 int fs_mkfs(struct fs_command *c, const char *fs_type, const char *uuid, const char *dev)
 {
 	const char *ext = strcmp(fs_type, "ext3") == 0 ? "mkfs.ext3" : "mkfs.ext4";

@@ -13,8 +13,8 @@ static bool is_octal(const char *s)
 }
 
 /* The next blank-separated field, decoded. out may be NULL to skip it. -1 when there is
- * none or it is too long. */
-static int field(const char **s, char *out, size_t size)
+ * none. What is too long for out is cut, and 1. */
+static int cut_field(const char **s, char *out, size_t size)
 {
 	size_t n = 0;
 	const char *p = *s;
@@ -30,16 +30,18 @@ static int field(const char **s, char *out, size_t size)
 			c = (char)((p[0] - '0') * 64 + (p[1] - '0') * 8 + (p[2] - '0'));
 			p += 3;
 		}
-		if (!out)
-			continue;
-		if (n + 1 >= size)
-			return -1;
-		out[n++] = c;
+		if (out && n < size)
+			out[n++] = c;
 	}
 	if (out)
-		out[n] = '\0';
+		out[n < size ? n : size - 1] = '\0';
 	*s = p;
-	return 0;
+	return out && n == size;
+}
+
+static int field(const char **s, char *out, size_t size)
+{
+	return cut_field(s, out, size) ? -1 : 0;
 }
 
 static int number(const char *s, uint32_t *ret)
@@ -88,7 +90,8 @@ static int parse_tail(const char **s, struct mountinfo_entry *e)
 			return -1;
 		e->is_shared |= str_starts_with(word, "shared:");
 	} while (strcmp(word, "-") != 0);
-	if (field(s, e->fs_type, sizeof(e->fs_type)) ||
+	/* The type of a FUSE file system has a name in it that anybody may choose. */
+	if (cut_field(s, e->fs_type, sizeof(e->fs_type)) < 0 ||
 	    field(s, e->source, sizeof(e->source)))
 		return -1;
 	while (**s == ' ')

@@ -21,6 +21,24 @@ static struct nvme_view see(const char *text, const char *path, const char *besi
 	return v;
 }
 
+/* Anybody may name a FUSE file system as long as he likes. */
+Test(mountinfo, a_long_type_hides_no_other_line)
+{
+	struct mountinfo_entry e;
+	char text[512];
+	const char *p = text;
+
+	snprintf(text, sizeof(text),
+		 "30 1 0:50 / /a rw - fuse.%0200d none rw\n"
+		 "31 1 8:1 / /b rw - ext4 /dev/b rw\n",
+		 7);
+	cr_assert_eq(mountinfo_next(&p, &e), 1);
+	cr_assert_eq(strncmp(e.fs_type, "fuse.0", 6), 0);
+	cr_assert_str_eq(e.source, "none");
+	cr_assert_eq(mountinfo_next(&p, &e), 1);
+	cr_assert_str_eq(e.path, "/b");
+}
+
 Test(mountinfo, decodes_octal_and_optional_fields)
 {
 	static struct mountinfo_entry e;
