@@ -233,16 +233,13 @@ static int check_staged(const struct plan_publish *want, const struct plan_facts
 	return check_mode(want, f->rec, err);
 }
 
-/* Dead ones use nothing. Beside a target that is published already there may be more of
- * it: the kubelet binds each subPath. */
+/* Dead ones use nothing. */
 static int check_others(const struct plan_publish *want, const struct nvme_view *target,
 			struct err *err)
 {
 	unsigned n_readonly = target->n_elsewhere - target->n_elsewhere_writable;
-	bool is_published = target->top == NVME_TOP_OURS && !target->is_dead;
 
-	if (want->is_single_writer && !is_published &&
-	    target->n_elsewhere > target->n_dead)
+	if (want->is_single_writer && target->n_elsewhere > target->n_dead)
 		return err_set(err, ERR_PRECONDITION,
 			       "the volume is published at another path already, and its "
 			       "access mode allows one");
