@@ -356,7 +356,9 @@ int findings_reference(struct buf *out)
 	(void)buf_puts(out,
 		       "`rds-csi check` takes the controller's flags, and "
 		       "`--nvme-address` and `--nvme-port`. It changes nothing on the "
-		       "box.\nEach finding is one line on standard output: its weight, "
+		       "box;\nonly with `--prove-fence` it [tries a fence]"
+		       "(../how-to/prove-the-fence.md) there, instead of what follows."
+		       "\n\nEach finding is one line on standard output: its weight, "
 		       "what it is about, a sentence. Weights: `ok`, `note` (worth\n"
 		       "knowing, no fault) and `problem`, which says what to do. What "
 		       "could not be looked at, because something before it\nis "

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const types[] = {
@@ -213,13 +214,19 @@ int ssh_key_rewrap(struct buf *out, const char *pem, size_t n)
 
 int ssh_key_read(struct buf *out, const char *path, const char *what, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* A pipe's other end may never come, and who waits for it waits with the loop. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	ssize_t got = -1;
+	struct stat st;
 	int saved;
 
 	if (fd < 0)
 		return err_set(err, ERR_INVALID, "%s %.100s: %s", what, path,
 			       strerror(errno));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return err_set(err, ERR_INVALID, "%s %.100s: not a file", what, path);
+	}
 	if (buf_reserve(out, SSH_KEY_FILE_MAX + 1) == 0)
 		got = read(fd, out->data, SSH_KEY_FILE_MAX + 1);
 	saved = errno;

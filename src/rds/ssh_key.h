@@ -45,7 +45,8 @@ void ssh_fingerprint(const unsigned char hash[32], char out[SSH_FINGERPRINT]);
  * libssh 0.10 writes an ed25519 key as one: breaks long lines at 70 columns. */
 int ssh_key_rewrap(struct buf *out, const char *pem, size_t n);
 
-/* A whole small file, O_CLOEXEC. The message names what, never the content. */
+/* A whole small file, O_CLOEXEC; a pipe is refused, not waited for. The message names
+ * what, never the content. */
 int ssh_key_read(struct buf *out, const char *path, const char *what, struct err *err);
 /* Overwrites before freeing. */
 void ssh_key_wipe(struct buf *b);

@@ -1,6 +1,7 @@
 #include "support/t.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "rds/ssh_key.h"
 
@@ -161,4 +162,23 @@ Test(ssh_key, breaks_long_lines_of_the_body_only)
 	cr_assert_eq(longest, 70);
 	cr_assert_eq(joined, 324);
 	buf_fini(&out);
+}
+
+Test(ssh_key, a_pipe_or_a_directory_is_no_key_file)
+{
+	char dir[128], path[160];
+	struct err err = { .code = ERR_OK };
+	struct buf b;
+
+	snprintf(path, sizeof(path), "%s/pipe", t_mkdir(dir));
+	buf_init(&b, 2 * SSH_KEY_FILE_MAX);
+	cr_assert_eq(ssh_key_read(&b, dir, "key", &err), -1);
+	cr_assert(strstr(err.msg, ": not a file"), "%s", err.msg);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	/* Nobody ever writes into it: an open that waits would not return. */
+	cr_assert_eq(ssh_key_read(&b, path, "key", &err), -1);
+	cr_assert_eq(err.code, ERR_INVALID);
+	cr_assert(strstr(err.msg, ": not a file"), "%s", err.msg);
+	ssh_key_wipe(&b);
+	t_rmdir(dir);
 }
