@@ -37,7 +37,7 @@ struct prove_lab {
 	enum lab_node node;
 	/* Set by who has a box that can tell; NULL = any name can be attached. */
 	bool (*is_exported)(struct prove_lab *lab, const char *nqn);
-	void *arg;
+	bool is_real_box; /* it takes real time, so that time passes */
 	/* What is there in the end. */
 	bool has_old, has_new, was_stuck;
 	unsigned n_done, turns;
