@@ -99,3 +99,20 @@ Test(check_prove, a_block_is_known_by_track_writer_and_number_and_only_whole)
 			cr_assert_eq(track_offset(w, n + TRACK_SLOTS),
 				     TRACK_BASE + (w * TRACK_SLOTS + n) * TRACK_BLOCK);
 }
+
+/* A volume that shows less than was written is another, or has lost it. */
+Test(check_prove, a_first_reading_must_show_what_was_written_before)
+{
+	uint64_t begun[TRACK_WRITERS];
+
+	fill();
+	for (unsigned w = 0; w < TRACK_WRITERS; w++)
+		begun[w] = TRACK_SLOTS;
+	cr_assert(prove_is_written(&facts, begun));
+	facts.early[1][3] = 0; /* torn */
+	cr_assert(prove_is_written(&facts, begun));
+	begun[2]++;
+	cr_assert_not(prove_is_written(&facts, begun));
+	begun[2] = 0;
+	cr_assert_not(prove_is_written(&facts, begun));
+}

@@ -189,6 +189,27 @@ Test(loop, the_guard_ends_a_process_whose_end_hangs, .exit_code = 1)
 	loop_leave(0); /* not reached */
 }
 
+static int say_left(struct loop *l)
+{
+	(void)l;
+	return 5;
+}
+
+Test(loop, the_guard_ends_with_the_status_of_who_knows_what_is_left, .exit_code = 5)
+{
+	struct loop l;
+	struct err e;
+
+	log_open(LOG_ERROR + 1, true);
+	cr_assert_eq(loop_open(&l, on_stop, &e), 0);
+	l.on_guard = say_left;
+	clock_hold(&l.uv);
+	raise(SIGTERM);
+	turn(&l, 3);
+	clock_advance(&l.uv, LOOP_GUARD_MS);
+	loop_leave(0); /* not reached */
+}
+
 Test(loop, the_guard_waits_as_long_as_main_says, .exit_code = 7)
 {
 	struct loop l;

@@ -21,6 +21,7 @@ struct world {
 	struct driver driver;
 	char out[8192]; /* what it said last */
 	unsigned hits;
+	int signal; /* by which one that is paused is ended */
 };
 
 /* ---- running it ---- */
@@ -294,6 +295,14 @@ static bool is_back(struct world *w)
 	       sim_start(&w->sim);
 }
 
+/* It waits for the box no longer, and says that not all is done. */
+static void is_ended_by(pid_t pid, int sig)
+{
+	int status = child_end(pid, sig, EXPORT_MS);
+
+	CHECK(status == 3 << 8, "signal %d: wait status %d", sig, status);
+}
+
 static bool run_cut(struct world *w, const char *fault, unsigned at)
 {
 	static struct args a;
@@ -314,8 +323,10 @@ static bool run_cut(struct world *w, const char *fault, unsigned at)
 		for (bool hit = false; !hit && child_wait(pid, 5) == -1;) {
 			hit = is_hit(w, fault);
 			w->hits += hit;
-			if (hit)
+			if (hit && w->signal == SIGKILL)
 				(void)child_end(pid, SIGKILL, EXPORT_MS);
+			else if (hit)
+				is_ended_by(pid, w->signal);
 		}
 		return sim_clear(&w->sim);
 	}
@@ -337,11 +348,13 @@ static bool is_sane(const struct world *w, const char *id)
 	return CHECK(!is_exported || is_on(w, id), "%s is on otherwise", id);
 }
 
-static void cut_by(const char *fault)
+static void cut_by(const char *fault, int sig)
 {
 	static struct world w;
 	char id[64];
 	bool ok = open_world(&w, "node-a") && driver_start(&w.driver);
+
+	w.signal = sig;
 
 	for (unsigned at = 0; ok && at < MOST_STATEMENTS;
 	     at += e2e_is_full() ? 1 : 1 + e2e_below(3)) {
@@ -363,17 +376,22 @@ static void cut_by(const char *fault)
 
 static void box_dies(void)
 {
-	cut_by("die-at-statement");
+	cut_by("die-at-statement", 0);
 }
 
 static void script_fails(void)
 {
-	cut_by("script-error-at-statement");
+	cut_by("script-error-at-statement", 0);
 }
 
 static void killed(void)
 {
-	cut_by("pause-at-statement");
+	cut_by("pause-at-statement", SIGKILL);
+}
+
+static void stopped(void)
+{
+	cut_by("pause-at-statement", e2e_below(2) ? SIGTERM : SIGINT);
 }
 
 /* ---- a controller runs ---- */
@@ -467,6 +485,7 @@ int main(int argc, char **argv)
 		{ "box_dies", box_dies, false },
 		{ "script_fails", script_fails, false },
 		{ "killed", killed, false },
+		{ "stopped", stopped, false },
 		{ "beside_a_controller", beside_a_controller, false },
 		{ "refusals", refusals, false },
 		{ 0 },
