@@ -162,7 +162,7 @@ static void take(struct conn *c, int fd, struct sb *to, int64_t *left)
 	size_t want = sizeof buf;
 	ssize_t n;
 
-	if (to->len > SHUTTLE_MAX || c->is_dead)
+	if (to->len > SHUTTLE_MAX)
 		return;
 	if (*left != FAULT_OFF && (uint64_t)*left < want)
 		want = (size_t)*left;
@@ -236,12 +236,9 @@ void conn_step(struct conn *c)
 		channel_pump(c);
 	if (!c->is_dead && ssh_get_poll_flags(c->session) & SSH_WRITE_PENDING)
 		ssh_step(c);
-	if (c->pair >= 0 && c->out_left != 0) {
-		bool was = c->is_dead;
-
+	/* What the session has said last, before it ended, arrives as well. */
+	if (c->pair >= 0 && c->out_left != 0)
 		take(c, c->pair, &c->to_client, &c->out_left);
-		c->is_dead |= was;
-	}
 	give_client(c);
 	check_cut(c);
 }
