@@ -26,7 +26,8 @@
 enum {
 	SIZE = 64 << 20,
 	WRITE_MS = 3000,
-	BEGUN = 50, /* blocks that must have been written before the fence */
+	WRITE_WAITS = 20, /* more of these, until each writer has begun */
+	BEGUN = 50,	  /* blocks that must have been written before the fence */
 	CHILD_MS = 600 * 1000,
 	READ_MS = 60 * 1000,
 };
@@ -277,21 +278,36 @@ static void end_attach(struct prove *p)
 	memcpy(p->old_device, p->req.device.path, sizeof(p->old_device));
 }
 
-static void end_write(struct prove *p)
+static bool have_begun(struct prove *p)
 {
-	bool has_each_begun = true;
+	bool has_each = true;
 
 	p->facts.accepted = 0;
 	for (unsigned i = 0; i < TRACK_WRITERS; i++) {
 		p->begun[i] = atomic_load(&p->shared->writers[i].accepted);
 		p->facts.accepted += p->begun[i];
-		has_each_begun = has_each_begun && p->begun[i];
+		has_each = has_each && p->begun[i];
 	}
-	if (p->facts.accepted < BEGUN || !has_each_begun)
+	return has_each && p->facts.accepted >= BEGUN;
+}
+
+/* On a busy host a writer may take seconds to begin. */
+static bool writes_on(struct prove *p)
+{
+	if (op_failed(&p->op) || have_begun(p) || p->n_writing < TRACK_WRITERS ||
+	    p->n_waits++ == WRITE_WAITS)
+		return false;
+	prove_wait_ms(p, WRITE_MS);
+	return true;
+}
+
+static void end_write(struct prove *p)
+{
+	if (!have_begun(p))
 		op_fail(&p->op, ERR_UNAVAILABLE,
-			"only %u blocks were written in %d ms%s: too few to try a fence",
-			(unsigned)p->facts.accepted, WRITE_MS,
-			has_each_begun ? "" : ", and not by each writer");
+			"only %u blocks were written, or not by each writer: too few to "
+			"try a fence",
+			(unsigned)p->facts.accepted);
 	else
 		(void)printf("%u writers write it over %s.\n", TRACK_WRITERS,
 			     p->old_device);
@@ -428,6 +444,8 @@ static void step(struct op *op)
 	while (op->state != ST_DONE && is_over(p)) {
 		unsigned to = op->state + 1;
 
+		if (op->state == ST_WRITING && writes_on(p))
+			return;
 		if (phases[op->state].end)
 			phases[op->state].end(p);
 		if (op_failed(op) && to < ST_CUTTING)

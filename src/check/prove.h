@@ -46,6 +46,7 @@ struct prove {
 	bool is_late;		  /* the answer to its making was lost: it may come yet */
 	bool is_seen;		  /* volume is what a look has just shown */
 	unsigned n_looks;	  /* while it is cleared away */
+	unsigned n_waits;	  /* for writers to begin */
 	uint64_t begun[TRACK_WRITERS]; /* blocks of each before the fence began */
 	int shared_fd;
 	struct track_shared *shared;

@@ -150,6 +150,20 @@ Test(prove, children_that_do_not_do_their_part_prove_nothing)
 	never_proven_by(LAB_FAILS, "reading failed");
 }
 
+Test(prove, a_writer_that_begins_late_is_waited_for)
+{
+	open_lab();
+	fault = FAKE_FINE;
+	lab.child = LAB_ONE_IDLE;
+	prove_lab_start(&lab);
+	while (lab.p.n_waits < 2)
+		prove_lab_turn(&lab);
+	atomic_store(&lab.p.shared->writers[TRACK_WRITERS - 1].accepted, TRACK_SLOTS);
+	prove_lab_run(&lab);
+	cr_assert(prove_lab_is_proven(&lab), "%s", lab.p.op.err.msg);
+	close_lab("late");
+}
+
 /* How many requests a whole run makes of the box. */
 static unsigned n_all(void)
 {
