@@ -122,7 +122,8 @@ struct nvme_view {
 	bool is_node;	  /* the top one is the device's node, not its file system */
 	char fs_type[NVME_FS_MAX + 1]; /* of the top one */
 	unsigned n_elsewhere, n_elsewhere_writable;
-	unsigned n_fs_elsewhere; /* file systems, alive; not the device's node */
+	unsigned n_fs_elsewhere;    /* file systems, alive; not the device's node */
+	unsigned n_parts_elsewhere; /* of those, what shows but a directory of one */
 	/* Sessions under the volume's other names (base_nqn, base_nqn.g*): left by a
 	 * fence. */
 	unsigned n_other_sessions;

@@ -220,6 +220,7 @@ static void count(const struct mountinfo_entry *e, const struct nvme_query *q,
 		view->n_elsewhere++;
 		view->n_elsewhere_writable += !e->is_readonly;
 		view->n_fs_elsewhere += kin == KIN_FS;
+		view->n_parts_elsewhere += kin == KIN_FS && strcmp(e->root, "/") != 0;
 		view->n_dead += kin == KIN_DEAD;
 		if (kin == KIN_DEAD)
 			memcpy(view->dead_path, e->path, sizeof(view->dead_path));

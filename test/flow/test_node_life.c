@@ -229,6 +229,42 @@ Test(node_life, the_figures_of_what_is_under_the_mount_are_not_told)
 	lab_close(&lab);
 }
 
+/* The kubelet binds the directories that a pod names by subPath, and publishes again when
+ * it has started anew. */
+Test(node_life, one_writer_s_target_is_published_again_beside_its_sub_paths)
+{
+	struct node_lab lab;
+	struct lab_args a = {
+		.id = "pvc-sub",
+		.fs_type = "ext4",
+		.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_SINGLE_WRITER
+	};
+	struct lab_args other = a;
+	char part[200], sub[200];
+
+	lab_open_real(&lab);
+	lab_image(&lab, a.id, 16 * MIB);
+	OK(&lab, lab_stage(&lab, &a));
+	OK(&lab, lab_publish(&lab, &a));
+	snprintf(part, sizeof(part), "%s/part", lab.target);
+	snprintf(sub, sizeof(sub), "%s/sub", lab.dir);
+	lab_check(&lab, mkdir(part, 0700) == 0 && mkdir(sub, 0700) == 0 &&
+				mount(part, sub, NULL, MS_BIND, NULL) == 0);
+	OK(&lab, lab_publish(&lab, &a));
+	other.target = lab.exports;
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &other));
+	OK(&lab, lab_unpublish(&lab, &a));
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &a));
+	lab_check(&lab, umount(sub) == 0);
+	OK(&lab, lab_publish(&lab, &a));
+	lab_check(&lab, mount(lab.target, sub, NULL, MS_BIND, NULL) == 0);
+	FAILS(&lab, ERR_PRECONDITION, lab_publish(&lab, &a));
+	lab_check(&lab, umount(sub) == 0);
+	OK(&lab, lab_unpublish(&lab, &a));
+	OK(&lab, lab_unstage(&lab, &a));
+	lab_close(&lab);
+}
+
 /* Two claims with one handle, one for the file system and one for the raw disk: the
  * kubelet stages them at two paths. */
 Test(node_life, a_mounted_file_system_is_nobody_s_raw_disk)

@@ -233,13 +233,16 @@ static int check_staged(const struct plan_publish *want, const struct plan_facts
 	return check_mode(want, f->rec, err);
 }
 
-/* Dead ones use nothing. */
+/* Dead ones use nothing. Beside a target that is published already the kubelet has bound
+ * what a pod names by subPath, and asks again when it starts anew. */
 static int check_others(const struct plan_publish *want, const struct nvme_view *target,
 			struct err *err)
 {
 	unsigned n_readonly = target->n_elsewhere - target->n_elsewhere_writable;
+	bool is_published = target->top == NVME_TOP_OURS && !target->is_dead;
+	unsigned n_own = is_published ? target->n_parts_elsewhere : 0;
 
-	if (want->is_single_writer && target->n_elsewhere > target->n_dead)
+	if (want->is_single_writer && target->n_elsewhere > target->n_dead + n_own)
 		return err_set(err, ERR_PRECONDITION,
 			       "the volume is published at another path already, and its "
 			       "access mode allows one");
