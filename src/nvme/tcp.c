@@ -230,6 +230,21 @@ static bool is_going(const struct nvme_tcp *t, const struct look *k,
 	return true;
 }
 
+/* A device's node of which sysfs knows nothing any more, and that was not yet marked as
+ * deleted when mountinfo was read: whose it was cannot be told. */
+static bool is_node_going(const struct nvme_tcp *t, const struct mountinfo_entry *e)
+{
+	const char *name = strrchr(e->root, '/');
+	char path[512];
+
+	if (strcmp(e->fs_type, "devtmpfs") != 0 || !name ||
+	    strncmp(name, "/nvme", 5) != 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "%s/block/%.*s", t->sys_root, NVME_DEV_MAX,
+		       name + 1);
+	return access(path, F_OK) != 0;
+}
+
 /* What is mounted from such a device is neither the volume's nor another's. */
 static int check_going(const struct nvme_tcp *t, const struct look *k, struct err *err)
 {
@@ -242,7 +257,7 @@ static int check_going(const struct nvme_tcp *t, const struct look *k, struct er
 	while (!found && mountinfo_next(&text, e) > 0)
 		found = (strcmp(e->path, k->q->path) == 0 ||
 			 (k->q->recorded && strcmp(e->path, k->q->recorded) == 0)) &&
-			is_going(t, k, e);
+			(is_going(t, k, e) || is_node_going(t, e));
 	mem_free(e);
 	return found ? err_set(err, ERR_ABORTED,
 			       "the kernel is just taking the volume's device away")

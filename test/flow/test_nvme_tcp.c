@@ -257,6 +257,13 @@ Test(nvme_tcp, a_device_that_is_just_going_is_not_judged)
 		cr_assert_eq(LOOK(.nqn = BASE), ERR_OK);
 		cr_assert_eq(v.top, NVME_TOP_FOREIGN);
 	}
+	/* The last one: sysfs lets go of the name before devtmpfs marks the node. */
+	snprintf(path, sizeof(path), "%s/block/nvme0n1", root);
+	t_rmdir(path);
+	cr_assert_eq(LOOK(.nqn = BASE), ERR_ABORTED);
+	fake_put(root, "mountinfo", ROOT "30 22 0:6 /sdz /stage rw - devtmpfs udev rw\n");
+	cr_assert_eq(LOOK(.nqn = BASE), ERR_OK);
+	cr_assert_eq(v.top, NVME_TOP_FOREIGN, "no NVMe device");
 	close_all();
 }
 
